@@ -1,0 +1,1 @@
+"""Database migrations; they travel in the wheel."""

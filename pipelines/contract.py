@@ -1,0 +1,187 @@
+"""The engine's contract: the whole protocol between a supervisor and the process that holds the device. No torch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraUse:
+    """A LoRA to fuse: its name, its .safetensors file, and its weight (1.0 as trained)."""
+
+    name: str
+    path: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """What to draw. `generation_id` is unique among generations in flight; sample i is drawn from seed + i (mod 2⁶³).
+
+    `steps` and `refiner_steps` are diffusers' `num_inference_steps`, which count the whole schedule; the base expert
+    runs the part before `high_noise_frac` (`denoising_end`), the refiner the part after it (`denoising_start`).
+    0 < `high_noise_frac` < 1 where `use_refiner`. LoRAs are already resolved, and no tag is left in `prompt`.
+    """
+
+    generation_id: str
+    prompt: str
+    negative_prompt: str
+    width: int
+    height: int
+    samples: int
+    seed: int
+    steps: int
+    refiner_steps: int
+    guidance_scale: float
+    high_noise_frac: float
+    use_refiner: bool
+    noise_scheduler: str
+    loras: tuple[LoraUse, ...] = ()
+
+
+# ── commands: supervisor → child ─────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Start this generation; exactly one Finished, Failed or Withdrawn will answer it, unless the process dies."""
+
+    request: GenerationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Stop this generation at the next step boundary. Unknown ids are ignored."""
+
+    generation_id: str
+
+
+Command: TypeAlias = Admit | Withdraw
+
+
+# ── events: child → supervisor ───────────────────────────────────────────────────────────────────────────────────────
+class Phase(StrEnum):
+    """What a generation is doing."""
+
+    ENCODE = "encode"
+    BASE = "base"
+    REFINER = "refiner"
+    DECODE = "decode"
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """Weights are being loaded; `fraction` of 1 is done."""
+
+    what: str
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Loaded. `device` as a person would name it."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first UNet forward is next; `total_steps` counts the steps of all samples, base and refiner."""
+
+    generation_id: str
+    total_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """Step `step` (1-based, over all samples) of `total_steps` is done."""
+
+    generation_id: str
+    phase: Phase
+    sample: int
+    step: int
+    total_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class SampleDone:
+    """Sample `sample` is drawn: `rgb` holds height × width × 3 bytes, row by row."""
+
+    generation_id: str
+    sample: int
+    width: int
+    height: int
+    rgb: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """Something a person may want to know; `generation_id` None when it concerns no generation."""
+
+    generation_id: str | None
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """All samples were drawn and sent."""
+
+    generation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """This generation can't be drawn; the engine lives on. `reason` is one sentence for people."""
+
+    generation_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Stopped in `phase` after `step` of `total_steps`; the device is free of it."""
+
+    generation_id: str
+    phase: Phase
+    step: int
+    total_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Defunct:
+    """The device or the weights are unusable; the process exits after this."""
+
+    reason: str
+
+
+EngineEvent: TypeAlias = (
+    Loading | Ready | Started | Stepped | SampleDone | LogLine | Finished | Failed | Withdrawn | Defunct
+)
+
+
+class EngineDefunct(Exception):
+    """The engine can't go on: the process must end and be started anew."""
+
+
+class Engine(Protocol):
+    """Turns requests into pictures, a step at a time. Called by one thread only."""
+
+    def load(self, report: Callable[[str, float], None]) -> str:
+        """Load the weights, reporting (what, fraction done); return the device. Raises EngineDefunct."""
+        ...
+
+    def admit(self, request: GenerationRequest) -> None:
+        """Put a generation in flight. Never fails: what is wrong with it comes as Failed from a later `step`."""
+        ...
+
+    def withdraw(self, generation_id: str) -> None:
+        """Take a generation out; a later `step` answers Withdrawn. Unknown ids are ignored."""
+        ...
+
+    def step(self) -> Sequence[EngineEvent]:
+        """Run the next micro-batch (or encode, or decode one sample) and return what happened. Raises EngineDefunct."""
+        ...
+
+    @property
+    def busy(self) -> bool:
+        """Whether `step` has something to do."""
+        ...

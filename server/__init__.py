@@ -1,0 +1,1 @@
+"""The server: who asks, and when."""

@@ -1,0 +1,1 @@
+"""The SQL adapter: one code path for SQLite and PostgreSQL."""

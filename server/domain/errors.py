@@ -1,0 +1,41 @@
+"""What can go wrong, by class. Each carries Wiro's error number; the porch turns the class into an HTTP status."""
+
+from typing import ClassVar
+
+
+class EaselError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[int] = 0
+
+    def __init__(self, message: str | None = None) -> None:
+        self.message = message or (self.__doc__ or "").strip()
+        super().__init__(self.message)
+
+
+class NotAuthorized(EaselError):
+    """Project authorization is not valid."""
+
+
+class BadRequest(EaselError):
+    """Request parameters are invalid."""
+
+
+class NotFound(EaselError):
+    """There is no task yet."""
+
+    code: ClassVar[int] = 1
+
+
+class NotPossible(EaselError):
+    """The task is in a state in which this can't be done."""
+
+    code: ClassVar[int] = 1
+
+
+class Unavailable(EaselError):
+    """The database can't be reached. Try again in a few seconds."""
+
+
+class LeaseLost(EaselError):
+    """The lease is no longer held: somebody cancelled the task, or another worker took it over. Discard and move on."""

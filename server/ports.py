@@ -1,0 +1,220 @@
+"""What the use cases need of the world, as protocols. Fakes and real things pass the same contract suites."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Protocol
+
+from server.domain.events import NewEvent, TaskEvent
+from server.domain.lifecycle import TaskStatus
+from server.domain.project import NewProject, Project
+from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Progress, StoredFile, Task
+from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
+from server.domain.worker import Worker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageQuery:
+    """A page of a project's tasks, newest first unless `ascending`; `model` filters by a part of the model's name."""
+
+    start: int = 0
+    limit: int = 20
+    ascending: bool = False
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of tasks, and how many there are in all."""
+
+    total: int
+    tasks: Sequence[Task]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A consistent snapshot of a task: its row, the events after some seq, its latest progress."""
+
+    task: Task
+    events: Sequence[TaskEvent]
+    progress: Progress | None
+
+
+class TaskStore(Protocol):
+    """The queue. A verb that moves a task writes its status and its event in one transaction.
+
+    Verbs that take a `Lease` raise `LeaseLost` when the row no longer carries that attempt and lease token, or its
+    status does not allow the move; nothing is written then. Every verb raises `Unavailable` when the database is away.
+    """
+
+    def submit(self, new: NewTask) -> Task:
+        """Write the task in QUEUE with its first event.
+
+        Its `turn` is one more than the greatest turn its project has in the queue, or than the lowest turn queued by
+        anyone, whichever is greater: projects take turns, whoever sends more waits behind himself.
+        """
+        ...
+
+    def find(self, project_id: ProjectId, task_id: TaskId) -> Task | None:
+        """Return the project's task of that id, with its files."""
+        ...
+
+    def find_by_token(self, token: str) -> Task | None:
+        """Return the task of that socket access token, with its files."""
+        ...
+
+    def page(self, project_id: ProjectId, query: PageQuery) -> Page:
+        """Return one page of the project's tasks, with their files."""
+        ...
+
+    def cancel(self, task_id: TaskId, sources: Collection[TaskStatus]) -> Task | None:
+        """Move the task to CANCEL and clear its lease, if its status is one of `sources`; else return None.
+
+        The move must also be allowed by the transition table.
+        """
+        ...
+
+    def claim(self, worker_id: WorkerId, models: Collection[str], seconds: float) -> Claimed | None:
+        """Take the queued task of lowest (turn, id) among `models`: one statement.
+
+        Moves it to ACCEPT, raises `attempt`, and grants a lease of `seconds`. Two claimers never get the same task.
+        """
+        ...
+
+    def move(
+        self, lease: Lease, to: TaskStatus, *, before: Sequence[NewEvent] = (), ending: Ending | None = None
+    ) -> None:
+        """Move the task to `to`, appending the events of `before` and then `to`'s own.
+
+        `ending` is written with END. A move to a terminal status clears the lease.
+        """
+        ...
+
+    def append(self, lease: Lease, events: Sequence[NewEvent]) -> None:
+        """Append events without moving the task."""
+        ...
+
+    def report(self, lease: Lease, payload: JsonObject) -> None:
+        """Overwrite the task's progress."""
+        ...
+
+    def add_file(self, lease: Lease, file: StoredFile) -> None:
+        """Record a picture written by this attempt. A task being finished (END or later) takes no more."""
+        ...
+
+    def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:
+        """Move the task back to QUEUE at its old turn, clear its lease and progress, and forget the attempt's files.
+
+        `crashed` counts a process death; `refund` gives the attempt back (a drain is nobody's failure).
+        """
+        ...
+
+    def renew(self, leases: Collection[Lease], seconds: float) -> frozenset[TaskId]:
+        """Extend the leases; return the tasks still held. A lease that ran out but was not taken over is still held."""
+        ...
+
+    def held(self, leases: Collection[Lease]) -> frozenset[TaskId]:
+        """Return the tasks whose lease is still held: a read, cheap enough for four times a second."""
+        ...
+
+    def take_over(self, worker_id: WorkerId, seconds: float, limit: int = 20) -> Sequence[Claimed]:
+        """Take up to `limit` tasks whose lease ran out, oldest first, each under a fresh lease; no status changes.
+
+        Whoever held one before loses it. What to do with them is for `domain.rescue` to say.
+        """
+        ...
+
+
+class EventLog(Protocol):
+    """Reading the log. Writing happens only through the store's moves."""
+
+    def heads(self, task_ids: Collection[TaskId]) -> Mapping[TaskId, Head]:
+        """Return how far each task has come; unknown ids are left out."""
+        ...
+
+    def story(self, task_id: TaskId, after: int = 0) -> Story | None:
+        """Return the task, its events with seq > `after` in order, and its progress, read in one transaction."""
+        ...
+
+
+class ProjectStore(Protocol):
+    """Projects and their credentials."""
+
+    def create(self, new: NewProject) -> Project:
+        """Write a project; raise `BadRequest` when the name is taken."""
+        ...
+
+    def by_key_hash(self, key_hash: str) -> Project | None:
+        """Return the project whose API key has this SHA-256 (hex)."""
+        ...
+
+    def all(self) -> Sequence[Project]:
+        """Return every project, by name."""
+        ...
+
+
+class WorkerRegistry(Protocol):
+    """Which workers there are."""
+
+    def beat(self, worker: Worker) -> None:
+        """Write the worker's row with the database's time."""
+        ...
+
+    def leave(self, worker_id: WorkerId) -> None:
+        """Remove the worker's row."""
+        ...
+
+    def alive(self, within: float) -> Sequence[Worker]:
+        """Return the workers that have beaten in the last `within` seconds."""
+        ...
+
+
+class FileStore(Protocol):
+    """Where pictures lie. A written file is durable before `write` returns."""
+
+    def write(self, key: str, content: bytes) -> None:
+        """Store `content` under `key` (slash-separated, safe characters); all or nothing."""
+        ...
+
+    def open(self, key: str) -> IO[bytes] | None:
+        """Open the file for reading, or return None if it is gone."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the file; a missing one is no error."""
+        ...
+
+
+class SecretBox(Protocol):
+    """Keeps secrets that must be read back. `context` is bound to the ciphertext and must be the same on opening."""
+
+    def seal(self, plain: str, context: str) -> bytes:
+        """Encrypt."""
+        ...
+
+    def open(self, sealed: bytes, context: str) -> str:
+        """Decrypt; raises `Unavailable` if the key file does not fit."""
+        ...
+
+
+class Wakeups(Protocol):
+    """Hints that something may have changed. Nobody may rely on them: polling is the truth."""
+
+    def wake(self) -> None:
+        """Tell whoever listens to look at once."""
+        ...
+
+    def listen(self, callback: Callable[[], None]) -> None:
+        """Call `callback`, from any thread, at each wake-up."""
+        ...
+
+
+class Clock(Protocol):
+    """Time of this process: for pacing and elapsed time. Leases live on database time."""
+
+    def now(self) -> float:
+        """Return unix seconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never jump."""
+        ...
