@@ -7,7 +7,7 @@ from typing import IO, Protocol
 from server.domain.events import NewEvent, TaskEvent
 from server.domain.lifecycle import TaskStatus
 from server.domain.project import NewProject, Project
-from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Progress, StoredFile, Task
+from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Output, Progress, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
 from server.domain.worker import Worker
 
@@ -60,6 +60,10 @@ class TaskStore(Protocol):
 
     def find_by_token(self, token: str) -> Task | None:
         """Return the task of that socket access token, with its files."""
+        ...
+
+    def find_file(self, access_key: str) -> Output | None:
+        """Return the picture of that access key."""
         ...
 
     def page(self, project_id: ProjectId, query: PageQuery) -> Page:
@@ -217,4 +221,12 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds that never jump."""
+        ...
+
+
+class Health(Protocol):
+    """Whether the database can be used."""
+
+    def trouble(self) -> str | None:
+        """Return one sentence that says what is wrong with the database or its schema, or None."""
         ...

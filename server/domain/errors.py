@@ -27,6 +27,12 @@ class NotFound(EaselError):
     code: ClassVar[int] = 1
 
 
+class UnknownModel(EaselError):
+    """slug-owner-project-not-exist"""  # noqa: D415 Wiro's own text, sent as it is
+
+    code: ClassVar[int] = 1
+
+
 class NotPossible(EaselError):
     """The task is in a state in which this can't be done."""
 

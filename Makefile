@@ -1,0 +1,59 @@
+# `make` lists the targets. PYTHON=python3.12 chooses the interpreter; TORCH_INDEX=URL where torch comes from.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CPU_INDEX := https://download.pytorch.org/whl/cpu
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve check fix test test-long clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
+
+setup: $(STAMP) ## prepare .venv (downloads packages)
+
+demo: $(STAMP) ## start a server, send it one signed Run, save the pictures to out/
+	@$(BIN)/python -m server.entrypoints.demo
+
+serve: $(STAMP) ## easel up: serve and draw on this machine
+	@$(BIN)/easel up
+
+check: $(STAMP) ## ruff, pyright's checks, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports --no-logo
+
+fix: $(STAMP) ## format and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: $(STAMP) ## all tests that need nothing but Python packages
+	$(PYTEST) -n 2 -m "not gpu and not slow"
+
+test-long: $(STAMP) ## tests that take minutes
+	$(PYTEST) -m "slow"
+
+clean: ## remove what was built; data/ and out/ stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+# torch comes first and alone: without an NVIDIA driver PyTorch's own CPU index saves gigabytes, but it lacks the pinned
+# versions of everything else.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; \
+	  sys.exit(f"easel needs Python 3.11 or later; $(PYTHON) is {v}. Try: make PYTHON=python3.12 setup") \
+	  if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@index="$(TORCH_INDEX)"; what="PyTorch from $${index:-the default index (with CUDA some 3 GB, for the CPU 200 MB)}"; \
+	if [ -z "$$index" ] && [ ! -e /proc/driver/nvidia/version ] && ! command -v nvidia-smi >/dev/null 2>&1 && \
+	  $(BIN)/python -c 'import urllib.request as u; u.urlopen("$(CPU_INDEX)/torch/", timeout=5)' 2>/dev/null; then \
+	  index=$(CPU_INDEX); what="PyTorch for the CPU (200 MB) from its own index"; \
+	fi; \
+	echo "setup: downloading $$what"; \
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt --no-deps $${index:+--index-url $$index} torch
+	@echo "setup: downloading the other packages (some 300 MB)"
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[worker,dev]'
+	@touch $@
+	@echo "setup: done"

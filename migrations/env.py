@@ -1,0 +1,43 @@
+"""Alembic's entrance. `server.adapters.sql.schema` hands over its connection; a developer's command line opens one."""
+
+import os
+
+from alembic import context
+from sqlalchemy import Connection
+
+from server.adapters.sql.engines import open_database
+from server.adapters.sql.tables import METADATA
+
+
+def _migrate(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=METADATA,
+        compare_type=True,
+        # SQLite alters a table by building a new one.
+        render_as_batch=connection.dialect.name == "sqlite",
+        # One transaction for all, on SQLite too: the connection has begun it already.
+        transactional_ddl=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _from_command_line() -> None:
+    url = context.get_x_argument(as_dictionary=True).get("url") or os.environ.get("EASEL_DATABASE_URL")
+    if not url:
+        raise SystemExit("Say which database: alembic -x url=sqlite:///easel.db …, or set EASEL_DATABASE_URL.")
+    database = open_database(url)
+    try:
+        database.migrate(_migrate)
+    finally:
+        database.close()
+
+
+_given = context.config.attributes.get("connection")
+if context.is_offline_mode():
+    raise SystemExit("Migrations look at the database they change; there is no offline mode.")
+if _given is None:
+    _from_command_line()
+else:
+    _migrate(_given)

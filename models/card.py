@@ -1,0 +1,171 @@
+"""A model card: what a model is called, which weights draw it, and which parameters it takes."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+Value: TypeAlias = str | int | float
+ParameterType: TypeAlias = Literal["textarea", "text", "range", "select"]
+NumberKind: TypeAlias = Literal["int", "float"]
+
+PARAMETER_TYPES: tuple[ParameterType, ...] = get_args(ParameterType)
+NUMBER_KINDS: tuple[NumberKind, ...] = get_args(NumberKind)
+
+# The form of slugs that the official SDKs let through.
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class CardError(ValueError):
+    """A card can't be used; the message says which one and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A choice of a select."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One field of a request. `number` is None for text.
+
+    Null, "" and a left-in placeholder mean the default. `zero_is_unset`: 0 does too. `same_as`: 0 or "" means the
+    value of that other parameter. `random_when_unset`: unset or negative means a drawn number. `unknown_is_default`:
+    so does a value that is no option.
+    """
+
+    id: str
+    type: ParameterType
+    label: str
+    note: str = ""
+    placeholder: str = ""
+    required: bool = False
+    number: NumberKind | None = None
+    default: Value | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    step: int | float | None = None
+    multiple_of: int | None = None
+    max_length: int | None = None
+    options: tuple[Option, ...] = ()
+    zero_is_unset: bool = False
+    same_as: str | None = None
+    random_when_unset: bool = False
+    unknown_is_default: bool = False
+
+    def __post_init__(self) -> None:
+        for fault, present in _parameter_faults(self).items():
+            if present:
+                raise CardError(f"parameter {self.id!r} {fault}")
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values of the options."""
+        return tuple(option.value for option in self.options)
+
+
+def _parameter_faults(parameter: Parameter) -> dict[str, bool]:
+    numeric, select = parameter.number is not None, parameter.type == "select"
+    bounded = parameter.minimum is not None and parameter.maximum is not None
+    numeric_only = (parameter.minimum, parameter.maximum, parameter.step, parameter.multiple_of, parameter.same_as)
+    defaultless = parameter.required or parameter.random_when_unset
+    return {
+        "needs a type out of: " + ", ".join(PARAMETER_TYPES): parameter.type not in PARAMETER_TYPES,
+        'needs `number` "int" or "float", or none': numeric and parameter.number not in NUMBER_KINDS,
+        "is a range and needs `number`": parameter.type == "range" and not numeric,
+        "can't be numeric, being a textarea or select": numeric and parameter.type in {"textarea", "select"},
+        "needs `min` and `max`": numeric and not bounded,
+        "has a `min` above its `max`": bounded and _above(parameter.minimum, parameter.maximum),
+        "has keys that only numbers can have": not numeric and any(value is not None for value in numeric_only),
+        "needs `number` for zero_is_unset or random_when_unset": not numeric
+        and (parameter.zero_is_unset or parameter.random_when_unset),
+        "needs a `multiple_of` above 0": parameter.multiple_of is not None and parameter.multiple_of <= 0,
+        "needs options, being a select": select and not parameter.options,
+        "has options but is no select": bool(parameter.options) and not select,
+        # Otherwise "", which means the default, could never choose the option "".
+        'has an option "" and needs it as its default': "" in parameter.choices and parameter.default != "",
+        "needs a default": parameter.default is None and not defaultless,
+        "can't have a default, being required or random": parameter.default is not None and defaultless,
+    }
+
+
+def _above(minimum: float | None, maximum: float | None) -> bool:
+    return minimum is not None and maximum is not None and minimum > maximum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterGroup:
+    """Parameters shown together under a title."""
+
+    title: str
+    subtitle: str = ""
+    items: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightNames:
+    """Folders to look for, best first. The refiner at a place of its list belongs to the base at the same place."""
+
+    base: tuple[str, ...]
+    refiner: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.base:
+            raise CardError("weights need at least one base")
+        if self.refiner and len(self.refiner) != len(self.base):
+            raise CardError("weights need as many refiners as bases, or none")
+        for name in (*self.base, *self.refiner):
+            if not all(_SLUG.fullmatch(part) for part in name.split("/")):
+                raise CardError(f"weights {name!r} must be a plain folder name such as 'miniature/base'")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultLora:
+    """A LoRA that the card applies to every prompt."""
+
+    name: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A model as clients see it. `cps` is its price per second."""
+
+    owner: str
+    name: str
+    title: str
+    description: str
+    categories: tuple[str, ...]
+    tags: tuple[str, ...]
+    cps: float
+    weights: WeightNames
+    loras: tuple[DefaultLora, ...]
+    groups: tuple[ParameterGroup, ...]
+
+    def __post_init__(self) -> None:
+        for slug in (self.owner, self.name):
+            if not _SLUG.fullmatch(slug):
+                raise CardError(f"{slug!r} is no clean slug: letters, digits, '.', '_' and '-' only")
+        ids = [parameter.id for parameter in self.parameters]
+        doubled = sorted({each for each in ids if ids.count(each) > 1})
+        if doubled:
+            raise CardError(f"parameter {doubled[0]!r} is defined twice")
+        for parameter in self.parameters:
+            if parameter.same_as is not None and parameter.same_as not in ids:
+                raise CardError(f"parameter {parameter.id!r} is same_as {parameter.same_as!r}, which is no parameter")
+
+    @property
+    def slug(self) -> str:
+        """`owner/name`, as in the address of Run."""
+        return f"{self.owner}/{self.name}"
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """All parameters, in the order of their groups."""
+        return tuple(parameter for group in self.groups for parameter in group.items)
+
+    def parameter(self, parameter_id: str) -> Parameter | None:
+        """Return the parameter of that id, or None."""
+        return next((parameter for parameter in self.parameters if parameter.id == parameter_id), None)

@@ -1,0 +1,202 @@
+"""A small real SDXL: the true architecture with tiny dimensions and random weights, written in diffusers' layout.
+
+It lets everything around the weights run for real on a laptop: tokenizers, text encoders, base, refiner, VAE and a LoRA.
+Its pictures mean nothing.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import save_file
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+from pipelines.miniature_tokenizer import vocabulary_size, write_tokenizer
+
+LORA_NAME = "Studio-Trigger"
+LORA_RANK = 4
+LORA_ALPHA = 2.0
+
+_WIDTH_1, _WIDTH_2, _PROJECTION, _TIME_EMBEDDING = 16, 32, 32, 8
+
+# the file that Stability AI ships with both experts
+_SCHEDULER_CONFIG: dict[str, Any] = {
+    "_class_name": "EulerDiscreteScheduler",
+    "_diffusers_version": "0.19.0.dev0",
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "clip_sample": False,
+    "interpolation_type": "linear",
+    "num_train_timesteps": 1000,
+    "prediction_type": "epsilon",
+    "sample_max_value": 1.0,
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+    "steps_offset": 1,
+    "timestep_spacing": "leading",
+    "trained_betas": None,
+    "use_karras_sigmas": False,
+}
+
+
+def write_miniature(folder: Path, seed: int = 0) -> None:
+    """Write `base/`, `refiner/` and `loras/Studio-Trigger.safetensors` into `folder`; a seed always gives the same weights.
+
+    Raises:
+        FileExistsError: `folder` already holds one.
+    """
+    base, refiner = folder / "base", folder / "refiner"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        text_encoder = CLIPTextModel(_text_config(_WIDTH_1, "quick_gelu"))
+        text_encoder_2 = CLIPTextModelWithProjection(_text_config(_WIDTH_2, "gelu"))
+        unet, refiner_unet, vae = _base_unet(), _refiner_unet(), _vae()
+        lora = _lora_weights(text_encoder, text_encoder_2, unet)
+    for expert, its_unet in ((base, unet), (refiner, refiner_unet)):
+        write_tokenizer(expert / "tokenizer_2", pad_token="!")  # noqa: S106 - a padding token is no password
+        text_encoder_2.save_pretrained(expert / "text_encoder_2")
+        its_unet.save_pretrained(expert / "unet")
+        vae.save_pretrained(expert / "vae")
+        _write_json(expert / "scheduler" / "scheduler_config.json", _SCHEDULER_CONFIG)
+    write_tokenizer(base / "tokenizer", pad_token="<|endoftext|>")  # noqa: S106
+    text_encoder.save_pretrained(base / "text_encoder")
+    _write_json(base / "model_index.json", _model_index(is_refiner=False))
+    _write_json(refiner / "model_index.json", _model_index(is_refiner=True))
+    (folder / "loras").mkdir()
+    save_file(lora, folder / "loras" / f"{LORA_NAME}.safetensors", metadata={"ss_network_module": "networks.lora"})
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _model_index(*, is_refiner: bool) -> dict[str, Any]:
+    name = "StableDiffusionXLImg2ImgPipeline" if is_refiner else "StableDiffusionXLPipeline"
+    absent = [None, None]
+    return {
+        "_class_name": name,
+        "_diffusers_version": "0.19.0.dev0",
+        "force_zeros_for_empty_prompt": not is_refiner,
+        **({"requires_aesthetics_score": True} if is_refiner else {}),
+        "add_watermarker": None,
+        "feature_extractor": absent,
+        "image_encoder": absent,
+        "scheduler": ["diffusers", "EulerDiscreteScheduler"],
+        "text_encoder": absent if is_refiner else ["transformers", "CLIPTextModel"],
+        "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+        "tokenizer": absent if is_refiner else ["transformers", "CLIPTokenizer"],
+        "tokenizer_2": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+
+
+def _text_config(width: int, activation: str) -> CLIPTextConfig:
+    # bos and eos ids as SDXL's files have them: 2 means "the highest id", which is where CLIP pools
+    return CLIPTextConfig(
+        vocab_size=vocabulary_size(),
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        projection_dim=_PROJECTION,
+        hidden_act=activation,
+        bos_token_id=0,
+        eos_token_id=2,
+        pad_token_id=1,
+    )
+
+
+# Block for block SDXL's, but for `only_cross_attention` where the latents are halved once: there attn1 reads the prompt
+# as attn2 does, since self-attention over 4096 places would be three quarters of the time of a 1024 × 1024 picture.
+def _base_unet() -> UNet2DConditionModel:
+    return _unet(
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(4, 8, 16),
+        transformer_layers_per_block=1,
+        attention_head_dim=1,
+        only_cross_attention=(False, True, False),
+        cross_attention_dim=_WIDTH_1 + _WIDTH_2,
+        projection_class_embeddings_input_dim=6 * _TIME_EMBEDDING + _PROJECTION,
+    )
+
+
+def _refiner_unet() -> UNet2DConditionModel:
+    return _unet(
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(4, 8, 16, 16),
+        transformer_layers_per_block=1,
+        attention_head_dim=1,
+        only_cross_attention=(False, True, False, False),
+        cross_attention_dim=_WIDTH_2,
+        projection_class_embeddings_input_dim=5 * _TIME_EMBEDDING + _PROJECTION,
+    )
+
+
+def _unet(**config: Any) -> UNet2DConditionModel:
+    unet = UNet2DConditionModel(
+        sample_size=128,
+        layers_per_block=1,
+        norm_num_groups=4,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=_TIME_EMBEDDING,
+        **config,
+    )
+    # a trained UNet predicts noise of variance one; a random one whispers, and the prompt would not show
+    unet.conv_out.weight.data.mul_(2.5)
+    return unet
+
+
+def _vae() -> AutoencoderKL:
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(4, 8, 8, 8),
+        layers_per_block=1,
+        norm_num_groups=4,
+        latent_channels=4,
+        sample_size=1024,
+        scaling_factor=0.13025,
+        force_upcast=True,
+    )
+
+
+def _lora_weights(
+    text_encoder: CLIPTextModel, text_encoder_2: CLIPTextModelWithProjection, unet: UNet2DConditionModel
+) -> dict[str, torch.Tensor]:
+    """Random LoRA weights with a visible effect, named as kohya's trainer names them for SDXL."""
+    weights: dict[str, torch.Tensor] = {}
+    for prefix, encoder in (("lora_te1", text_encoder), ("lora_te2", text_encoder_2)):
+        for name, module in encoder.named_modules():
+            if isinstance(module, torch.nn.Linear) and "encoder.layers" in name:
+                path = "text_model." + name.removeprefix("text_model.")
+                weights |= _lora_layer(f"{prefix}_{path.replace('.', '_')}", module)
+    for name, module in unet.named_modules():
+        if isinstance(module, torch.nn.Linear) and ".attentions." in name:
+            weights |= _lora_layer(f"lora_unet_{_sgm_name(name).replace('.', '_')}", module)
+    return weights
+
+
+def _lora_layer(name: str, layer: torch.nn.Linear) -> dict[str, torch.Tensor]:
+    down = torch.randn(LORA_RANK, layer.in_features) / layer.in_features**0.5
+    up = torch.randn(layer.out_features, LORA_RANK) / LORA_RANK**0.5
+    alpha = torch.tensor(LORA_ALPHA)
+    return {f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up, f"{name}.alpha": alpha}
+
+
+def _sgm_name(name: str) -> str:
+    """Stability's name for an attention layer: down_blocks.1.attentions.0.x → input_blocks.3.1.x (one layer per block)."""
+    kind, *rest = name.split(".")
+    if kind == "mid_block":
+        return ".".join(["middle_block", "1", *rest[2:]])
+    block, _, layer, *rest = rest
+    if kind == "down_blocks":
+        return ".".join(["input_blocks", str(1 + 2 * int(block) + int(layer)), "1", *rest])
+    return ".".join(["output_blocks", str(2 * int(block) + int(layer)), "1", *rest])

@@ -1,0 +1,41 @@
+"""The loaded weights and what the base wears: everything that generations share."""
+
+from collections.abc import Sequence
+
+import torch
+
+from pipelines.contract import LoraUse
+from pipelines.loading import Expert, Weights
+from pipelines.lora import FusedModule, LoraSet, read_lora_set
+from pipelines.lora_files import UNET
+
+
+class Studio:
+    """Base and refiner on their device. Before a base module runs, it is dressed for the generation whose turn it is."""
+
+    def __init__(self, weights: Weights, device: torch.device) -> None:
+        self.device = device
+        self.base: Expert = weights.base
+        self.refiner: Expert | None = weights.refiner
+        encoders = [stage.text_encoder for stage in weights.base.text_stages]
+        names = ["text_encoder", "text_encoder_2"]
+        self._components = {UNET: weights.base.unet, **dict(zip(names, encoders, strict=True))}
+        self._fused = {name: FusedModule(name, module) for name, module in self._components.items()}
+
+    def read_loras(self, uses: Sequence[LoraUse]) -> LoraSet:
+        """Read and check LoRAs for the base; changes no weight.
+
+        Raises:
+            GenerationError: one can't be used.
+        """
+        return read_lora_set(uses, self._components, self.base.unet.config)
+
+    def dress_unet(self, loras: LoraSet) -> None:
+        """Give the base UNet the weights of `loras`."""
+        self._fused[UNET].wear(loras)
+
+    def dress_text_encoders(self, loras: LoraSet) -> None:
+        """Give both text encoders of the base the weights of `loras`; the refiner may share the second."""
+        for name, fused in self._fused.items():
+            if name != UNET:
+                fused.wear(loras)

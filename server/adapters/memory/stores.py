@@ -1,0 +1,267 @@
+"""The stores of `server.ports` over plain dictionaries."""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from itertools import count
+from threading import Lock
+from uuid import uuid4
+
+from server.adapters.memory.row import MemoryRow, plain
+from server.domain.errors import BadRequest, LeaseLost, NotAuthorized
+from server.domain.events import NewEvent
+from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
+from server.domain.project import NewProject, Project
+from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Output, StoredFile, Task
+from server.domain.types import FileId, JsonObject, ProjectId, TaskId, WorkerId
+from server.domain.worker import Worker
+from server.ports import Page, PageQuery, Story
+
+
+class MemoryStores:
+    """Every store of the ports in one object. Any thread may call: one lock makes a verb atomic."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._lock = Lock()
+        self._rows: dict[TaskId, MemoryRow] = {}
+        self._projects: dict[ProjectId, tuple[str, Project]] = {}
+        self._workers: dict[WorkerId, tuple[float, Worker]] = {}
+        self._task_ids, self._project_ids, self._file_ids = count(1), count(1), count(1)
+
+    # ── TaskStore ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def submit(self, new: NewTask) -> Task:
+        """See `TaskStore.submit`. Raises NotAuthorized when there is no such project."""
+        with self._lock:
+            if new.project_id not in self._projects:
+                raise NotAuthorized
+            queued = [row.task for row in self._rows.values() if row.task.status is TaskStatus.QUEUE]
+            own = max((task.turn for task in queued if task.project_id == new.project_id), default=0)
+            lowest = min((task.turn for task in queued), default=0)
+            task = Task(
+                id=TaskId(next(self._task_ids)),
+                uuid=new.uuid,
+                project_id=new.project_id,
+                token=new.token,
+                model=new.model,
+                parameters=plain(new.parameters),
+                values=plain(new.values),
+                callback_url=new.callback_url,
+                base_url=new.base_url,
+                status=TaskStatus.QUEUE,
+                turn=max(own, lowest) + 1,
+                attempt=0,
+                crashes=0,
+                last_seq=0,
+                pexit="",
+                message="",
+                times={},
+            )
+            row = self._rows[task.id] = MemoryRow(task=task)
+            return row.enter(TaskStatus.QUEUE, self._now())
+
+    def find(self, project_id: ProjectId, task_id: TaskId) -> Task | None:
+        """See `TaskStore.find`."""
+        with self._lock:
+            row = self._rows.get(task_id)
+            return row.task if row is not None and row.task.project_id == project_id else None
+
+    def find_by_token(self, token: str) -> Task | None:
+        """See `TaskStore.find_by_token`."""
+        with self._lock:
+            return next((row.task for row in self._rows.values() if row.task.token == token), None)
+
+    def find_file(self, access_key: str) -> Output | None:
+        """See `TaskStore.find_file`."""
+        with self._lock:
+            files = (file for row in self._rows.values() for file in row.task.files)
+            return next((file for file in files if file.access_key == access_key), None)
+
+    def page(self, project_id: ProjectId, query: PageQuery) -> Page:
+        """See `TaskStore.page`."""
+        with self._lock:
+            wanted = query.model.lower()
+            found = [
+                row.task
+                for row in self._rows.values()
+                if row.task.project_id == project_id and wanted in row.task.model.lower()
+            ]
+        found.sort(key=lambda task: task.id, reverse=not query.ascending)
+        return Page(len(found), found[query.start : query.start + query.limit])
+
+    def cancel(self, task_id: TaskId, sources: Collection[TaskStatus]) -> Task | None:
+        """See `TaskStore.cancel`."""
+        with self._lock:
+            row = self._rows.get(task_id)
+            if row is None or row.task.status not in sources_of(TaskStatus.CANCEL).intersection(sources):
+                return None
+            return row.enter(TaskStatus.CANCEL, self._now())
+
+    def claim(self, worker_id: WorkerId, models: Collection[str], seconds: float) -> Claimed | None:
+        """See `TaskStore.claim`."""
+        del worker_id  # a row in memory has nobody to tell who holds it
+        with self._lock:
+            queued = (row for row in self._rows.values() if row.task.status is TaskStatus.QUEUE)
+            ready = [row for row in queued if row.task.model in models]
+            if not ready:
+                return None
+            now = self._now()
+            row = min(ready, key=lambda row: (row.task.turn, row.task.id))
+            row.task = replace(row.task, attempt=row.task.attempt + 1)
+            row.enter(TaskStatus.ACCEPT, now)
+            return row.grant(now + seconds)
+
+    def move(
+        self, lease: Lease, to: TaskStatus, *, before: Sequence[NewEvent] = (), ending: Ending | None = None
+    ) -> None:
+        """See `TaskStore.move`. The way back to the queue is `requeue`."""
+        if to is TaskStatus.QUEUE:
+            raise ValueError("requeue() moves a task back to the queue")
+        if ending is not None and to is not TaskStatus.END:
+            raise ValueError("an ending is written with END")
+        with self._lock:
+            row = self._held(lease, sources_of(to))
+            if ending is not None:
+                row.task = replace(row.task, pexit=ending.pexit, message=ending.message)
+            row.enter(to, self._now(), before)
+
+    def append(self, lease: Lease, events: Sequence[NewEvent]) -> None:
+        """See `TaskStore.append`."""
+        with self._lock:
+            self._held(lease, LEASED).log(events, self._now())
+
+    def report(self, lease: Lease, payload: JsonObject) -> None:
+        """See `TaskStore.report`."""
+        with self._lock:
+            row = self._held(lease, LEASED)
+            row.version += 1
+            row.payload = plain(payload)
+
+    def add_file(self, lease: Lease, file: StoredFile) -> None:
+        """See `TaskStore.add_file`. The same sample recorded again takes the first one's place."""
+        with self._lock:
+            row = self._held(lease, RUNNING)
+            output = Output(
+                id=FileId(next(self._file_ids)),
+                uuid=str(uuid4()),
+                attempt=lease.attempt,
+                created_at=self._now(),
+                **{it.name: getattr(file, it.name) for it in fields(StoredFile)},
+            )
+            others = [it for it in row.task.files if it.sample != file.sample]
+            files = sorted([*others, output], key=lambda it: it.sample)
+            row.task = replace(row.task, files=tuple(files))
+
+    def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:
+        """See `TaskStore.requeue`."""
+        with self._lock:
+            row = self._held(lease, sources_of(TaskStatus.QUEUE))
+            row.payload = None
+            row.task = replace(
+                row.task,
+                attempt=row.task.attempt - refund,
+                crashes=row.task.crashes + crashed,
+                times={TaskStatus.QUEUE: row.task.times[TaskStatus.QUEUE]},
+                files=(),
+            )
+            row.enter(TaskStatus.QUEUE, self._now())
+
+    def renew(self, leases: Collection[Lease], seconds: float) -> frozenset[TaskId]:
+        """See `TaskStore.renew`."""
+        with self._lock:
+            rows = self._all_held(leases)
+            for row in rows:
+                row.until = self._now() + seconds
+            return frozenset(row.task.id for row in rows)
+
+    def held(self, leases: Collection[Lease]) -> frozenset[TaskId]:
+        """See `TaskStore.held`."""
+        with self._lock:
+            return frozenset(row.task.id for row in self._all_held(leases))
+
+    def take_over(self, worker_id: WorkerId, seconds: float, limit: int = 20) -> Sequence[Claimed]:
+        """See `TaskStore.take_over`."""
+        del worker_id
+        with self._lock:
+            now = self._now()
+            expired = [row for row in self._rows.values() if row.token is not None and row.until <= now]
+            expired.sort(key=lambda row: (row.until, row.task.id))
+            return [row.grant(now + seconds) for row in expired[:limit]]
+
+    # ── EventLog ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def heads(self, task_ids: Collection[TaskId]) -> Mapping[TaskId, Head]:
+        """See `EventLog.heads`."""
+        with self._lock:
+            rows = {task_id: self._rows[task_id] for task_id in task_ids if task_id in self._rows}
+            return {
+                task_id: Head(last_seq=row.task.last_seq, progress_version=row.version) for task_id, row in rows.items()
+            }
+
+    def story(self, task_id: TaskId, after: int = 0) -> Story | None:
+        """See `EventLog.story`."""
+        with self._lock:
+            row = self._rows.get(task_id)
+            if row is None:
+                return None
+            return Story(row.task, tuple(event for event in row.events if event.seq > after), row.progress)
+
+    # ── ProjectStore ─────────────────────────────────────────────────────────────────────────────────────────────────
+    def create(self, new: NewProject) -> Project:
+        """See `ProjectStore.create`."""
+        with self._lock:
+            if any(project.name == new.name for _, project in self._projects.values()):
+                raise BadRequest("A project of this name exists already.")
+            project = Project(
+                id=ProjectId(next(self._project_ids)),
+                name=new.name,
+                auth=new.auth,
+                key_prefix=new.key_prefix,
+                secret_encrypted=new.secret_encrypted,
+                created_at=self._now(),
+            )
+            self._projects[project.id] = (new.key_hash, project)
+            return project
+
+    def by_key_hash(self, key_hash: str) -> Project | None:
+        """See `ProjectStore.by_key_hash`."""
+        with self._lock:
+            return next((project for kept, project in self._projects.values() if kept == key_hash), None)
+
+    def all(self) -> Sequence[Project]:
+        """See `ProjectStore.all`."""
+        with self._lock:
+            return sorted((project for _, project in self._projects.values()), key=lambda project: project.name)
+
+    # ── WorkerRegistry ───────────────────────────────────────────────────────────────────────────────────────────────
+    def beat(self, worker: Worker) -> None:
+        """See `WorkerRegistry.beat`."""
+        with self._lock:
+            self._workers[worker.id] = (self._now(), worker)
+
+    def leave(self, worker_id: WorkerId) -> None:
+        """See `WorkerRegistry.leave`."""
+        with self._lock:
+            self._workers.pop(worker_id, None)
+
+    def alive(self, within: float) -> Sequence[Worker]:
+        """See `WorkerRegistry.alive`."""
+        with self._lock:
+            since = self._now() - within
+            found = [worker for beaten, worker in self._workers.values() if beaten >= since]
+        return sorted(found, key=lambda worker: worker.id)
+
+    # ── Health ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    def trouble(self) -> str | None:
+        """See `Health.trouble`."""
+        return None
+
+    # ── under the lock ───────────────────────────────────────────────────────────────────────────────────────────────
+    def _held(self, lease: Lease, sources: Collection[TaskStatus]) -> MemoryRow:
+        row = self._rows.get(lease.task_id)
+        if row is None or not row.fits(lease) or row.task.status not in sources:
+            raise LeaseLost
+        return row
+
+    def _all_held(self, leases: Iterable[Lease]) -> list[MemoryRow]:
+        rows = ((self._rows.get(lease.task_id), lease) for lease in leases)
+        return [row for row, lease in rows if row is not None and row.fits(lease)]

@@ -1,0 +1,92 @@
+"""The statements that take tasks: submit's place in the queue, the claim, the taking over. Each is one round trip."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, Insert, Update, func, insert, select, update
+
+from server.adapters.sql.expressions import Now, is_one_of
+from server.adapters.sql.fence import entering, granted
+from server.adapters.sql.rows import TASK_COLUMNS
+from server.adapters.sql.tables import PROJECTS, TASKS, time_column
+from server.domain.errors import NotAuthorized
+from server.domain.lifecycle import LEASED, TaskStatus, sources_of
+from server.domain.task import NewTask
+from server.domain.types import ProjectId, WorkerId
+
+_QUEUED = is_one_of(TASKS.c.status, [TaskStatus.QUEUE])
+
+
+def next_turn(connection: Connection, project_id: ProjectId) -> int:
+    """Return the turn of the project's next task. Raises NotAuthorized when there is no such project."""
+    # The project's row is locked until commit: of two Runs at the same moment, the second sees the first one's turn.
+    # Without it a flood over many connections would take many turns at once.
+    query = select(PROJECTS.c.id).where(PROJECTS.c.id == project_id).with_for_update(key_share=True)
+    if connection.execute(query).first() is None:
+        raise NotAuthorized
+    own = select(func.max(TASKS.c.turn)).where(_QUEUED, TASKS.c.project_id == project_id).scalar_subquery()
+    lowest = select(func.min(TASKS.c.turn)).where(_QUEUED).scalar_subquery()
+    row = connection.execute(select(own, lowest)).one()
+    return max(row[0] or 0, row[1] or 0) + 1
+
+
+def inserting(new: NewTask, turn: int) -> Insert:
+    """Return the INSERT of a task into the queue, its first event counted."""
+    values: dict[str, Any] = {
+        "uuid": new.uuid,
+        "project_id": new.project_id,
+        "token": new.token,
+        "model": new.model,
+        "parameters": new.parameters,
+        "values": new.values,
+        "callback_url": new.callback_url,
+        "base_url": new.base_url,
+        "status": TaskStatus.QUEUE.value,
+        "turn": turn,
+        "attempt": 0,
+        "crashes": 0,
+        "last_seq": 1,
+        "pexit": "",
+        "message": "",
+        time_column(TaskStatus.QUEUE): Now(),
+    }
+    return insert(TASKS).values(values).returning(*TASK_COLUMNS)
+
+
+def claiming(worker_id: WorkerId, models: Collection[str], seconds: float) -> Update:
+    """Return the claim: the first of the queue that no other claimer is taking at this moment."""
+    first = (
+        select(TASKS.c.id)
+        .where(_QUEUED, TASKS.c.model.in_(models))
+        .order_by(TASKS.c.turn, TASKS.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .correlate(None)
+        .scalar_subquery()
+    )
+    return (
+        entering(TaskStatus.ACCEPT)
+        .values(attempt=TASKS.c.attempt + 1, **granted(worker_id, seconds))
+        .where(TASKS.c.id == first, is_one_of(TASKS.c.status, sources_of(TaskStatus.ACCEPT)))
+        .returning(*TASK_COLUMNS)
+    )
+
+
+def taking_over(worker_id: WorkerId, seconds: float, limit: int) -> Update:
+    """Return the UPDATE that lends tasks whose lease ran out to another worker; their attempt stays."""
+    # MATERIALIZED: as a plain IN the planner may run the subquery again per row, and then it takes more than `limit`.
+    expired = (
+        select(TASKS.c.id)
+        .where(TASKS.c.lease_until <= Now(), is_one_of(TASKS.c.status, LEASED))
+        .order_by(TASKS.c.lease_until, TASKS.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("expired")
+        .prefix_with("MATERIALIZED")
+    )
+    return (
+        update(TASKS)
+        .values(**granted(worker_id, seconds))
+        .where(TASKS.c.id.in_(select(expired.c.id)))
+        .returning(*TASK_COLUMNS)
+    )

@@ -1,0 +1,63 @@
+"""Rows as the domain's types. Only what is named here leaves the storage room."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import Connection, select
+
+from server.adapters.sql.tables import FILES, TASKS, time_column
+from server.domain.lifecycle import TaskStatus
+from server.domain.task import Claimed, Lease, Output, Task
+from server.domain.types import TaskId
+
+TASK_COLUMNS: Final = tuple(column for column in TASKS.c if column.name not in {"worker_id", "lease_until"})
+"""What a statement must return for `task_of` and `claimed_of`."""
+
+FILE_COLUMNS: Final = tuple(column for column in FILES.c if column.name != "task_id")
+"""What a statement must return for `output_of`."""
+
+_SAME_NAME: Final = (
+    *("id", "uuid", "project_id", "token", "model", "parameters", "values", "callback_url", "base_url"),
+    *("turn", "attempt", "crashes", "last_seq", "pexit", "message"),
+)
+_TIME_COLUMNS: Final = {status: time_column(status) for status in TaskStatus}
+
+Row: TypeAlias = Mapping[Any, Any]
+"""A row by column name."""
+
+
+def task_of(row: Row, files: Sequence[Output] = ()) -> Task:
+    """Return the task a row describes."""
+    return Task(
+        **{name: row[name] for name in _SAME_NAME},
+        status=TaskStatus(row["status"]),
+        times={status: row[name] for status, name in _TIME_COLUMNS.items() if row[name] is not None},
+        files=tuple(files),
+    )
+
+
+def claimed_of(row: Row, files: Sequence[Output] = ()) -> Claimed:
+    """Return the task and the lease its row carries."""
+    task = task_of(row, files)
+    return Claimed(task=task, lease=Lease(task_id=task.id, attempt=task.attempt, token=row["lease_token"]))
+
+
+def output_of(row: Row) -> Output:
+    """Return the picture a row describes."""
+    return Output(**{column.name: row[column.name] for column in FILE_COLUMNS})
+
+
+def files_of(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[TaskId, Sequence[Output]]:
+    """Return the pictures of each task in sample order: one query for a page."""
+    found: dict[TaskId, list[Output]] = defaultdict(list)
+    query = select(FILES).where(FILES.c.task_id.in_(task_ids)).order_by(FILES.c.task_id, FILES.c.sample)
+    for row in connection.execute(query).mappings():
+        found[row["task_id"]].append(output_of(row))
+    return found
+
+
+def tasks_of(connection: Connection, rows: Sequence[Row]) -> list[Task]:
+    """Return the tasks of these rows, with their files."""
+    files = files_of(connection, [row["id"] for row in rows])
+    return [task_of(row, files.get(row["id"], ())) for row in rows]

@@ -1,0 +1,86 @@
+"""The schema's version: what the database has, what this code needs, and the way from one to the other."""
+
+from collections.abc import Callable
+from importlib import resources
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from server.adapters.sql.engines import Database
+from server.domain.errors import Unavailable
+
+_ADVISORY_KEY: Final = 0x6561_7365_6C
+"""One number for all easels: PostgreSQL's advisory locks have no names. It spells "easel"."""
+
+
+def upgrade(database: Database) -> None:
+    """Bring the schema to this code's revision. Safe to call from many processes at once; one of them does it."""
+    migrate(database, lambda config: command.upgrade(config, "head"))
+
+
+def migrate(database: Database, run: Callable[[Config], None]) -> None:
+    """Run an Alembic command in one transaction, while nobody else runs one."""
+
+    def work(connection: Connection) -> None:
+        if not database.is_sqlite:
+            _wait_for_turn(connection)
+        config = _config()
+        config.attributes["connection"] = connection
+        run(config)
+
+    database.migrate(work)
+
+
+def current_revision(database: Database) -> str | None:
+    """Return the revision the database has; None when it has no schema."""
+    return database.read(lambda connection: MigrationContext.configure(connection).get_current_revision())
+
+
+def head_revision() -> str:
+    """Return the revision this code needs."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None, "the migrations are part of the package"
+    return head
+
+
+def is_current(database: Database) -> bool:
+    """Whether the database has the schema this code needs."""
+    return current_revision(database) == head_revision()
+
+
+class SqlHealth:
+    """`Health` over a `Database`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._head = head_revision()
+
+    def trouble(self) -> str | None:
+        """See `Health.trouble`."""
+        try:
+            current = current_revision(self._database)
+        except Unavailable as away:
+            return away.message
+        if current == self._head:
+            return None
+        found = "no schema" if current is None else f"schema {current}"
+        return f"The database has {found}, this release needs {self._head}. Run: easel db upgrade"
+
+
+def _config() -> Config:
+    config = Config()
+    # Found as a package, so an installed wheel has its migrations with it. ConfigParser wants % doubled.
+    config.set_main_option("script_location", str(resources.files("migrations")).replace("%", "%%"))
+    return config
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    """Queue behind other upgrades; then do not queue behind long transactions, which would stop everyone else."""
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text("SET LOCAL lock_timeout = '120s'"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
+    connection.execute(text("SET LOCAL lock_timeout = '10s'"))

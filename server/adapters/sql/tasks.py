@@ -1,0 +1,201 @@
+"""The queue in SQL."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import fields
+from typing import Any, Final
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, literal, select, update
+
+from server.adapters.sql.engines import Database
+from server.adapters.sql.expressions import Now, is_one_of
+from server.adapters.sql.fence import any_held, entering, fenced, hold, log, log_status
+from server.adapters.sql.queue import claiming, inserting, next_turn, taking_over
+from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, claimed_of, files_of, output_of, task_of, tasks_of
+from server.adapters.sql.tables import FILES, TASK_PROGRESS, TASKS, time_column
+from server.domain.events import EventType, NewEvent
+from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
+from server.domain.task import Claimed, Ending, Lease, NewTask, Output, StoredFile, Task
+from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
+from server.ports import Page, PageQuery
+
+_FILE_FIELDS: Final = tuple(field.name for field in fields(StoredFile))
+
+
+class SqlTaskStore:
+    """`TaskStore` over a `Database`. Every verb is one short transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def submit(self, new: NewTask) -> Task:
+        """See `TaskStore.submit`. Raises NotAuthorized when there is no such project."""
+
+        def work(connection: Connection) -> Task:
+            turn = next_turn(connection, new.project_id)
+            row = connection.execute(inserting(new, turn)).mappings().one()
+            log_status(connection, row)
+            return task_of(row)
+
+        return self._database.write(work)
+
+    def find(self, project_id: ProjectId, task_id: TaskId) -> Task | None:
+        """See `TaskStore.find`."""
+        return self._find(and_(TASKS.c.id == task_id, TASKS.c.project_id == project_id))
+
+    def find_by_token(self, token: str) -> Task | None:
+        """See `TaskStore.find_by_token`."""
+        return self._find(TASKS.c.token == token)
+
+    def find_file(self, access_key: str) -> Output | None:
+        """See `TaskStore.find_file`."""
+
+        def work(connection: Connection) -> Output | None:
+            query = select(*FILE_COLUMNS).where(FILES.c.access_key == access_key)
+            row = connection.execute(query).mappings().one_or_none()
+            return None if row is None else output_of(row)
+
+        return self._database.read(work)
+
+    def page(self, project_id: ProjectId, query: PageQuery) -> Page:
+        """See `TaskStore.page`. Upper and lower case don't matter to `model`."""
+        wanted = TASKS.c.project_id == project_id
+        if query.model:
+            wanted = and_(wanted, TASKS.c.model.icontains(query.model, autoescape=True))
+        order = TASKS.c.id.asc() if query.ascending else TASKS.c.id.desc()
+        rows = select(*TASK_COLUMNS).where(wanted).order_by(order).offset(query.start).limit(query.limit)
+
+        def work(connection: Connection) -> Page:
+            total = connection.execute(select(func.count()).select_from(TASKS).where(wanted)).scalar_one()
+            return Page(total, tasks_of(connection, connection.execute(rows).mappings().all()))
+
+        return self._database.read(work)
+
+    def cancel(self, task_id: TaskId, sources: Collection[TaskStatus]) -> Task | None:
+        """See `TaskStore.cancel`."""
+        allowed = sources_of(TaskStatus.CANCEL).intersection(sources)
+        if not allowed:
+            return None
+        guard = and_(TASKS.c.id == task_id, is_one_of(TASKS.c.status, allowed))
+        change = entering(TaskStatus.CANCEL).where(guard).returning(*TASK_COLUMNS)
+
+        def work(connection: Connection) -> Task | None:
+            row = connection.execute(change).mappings().one_or_none()
+            if row is None:
+                return None
+            log_status(connection, row)
+            return tasks_of(connection, [row])[0]
+
+        return self._database.write(work)
+
+    def claim(self, worker_id: WorkerId, models: Collection[str], seconds: float) -> Claimed | None:
+        """See `TaskStore.claim`."""
+        if not models:
+            return None
+
+        def work(connection: Connection) -> Claimed | None:
+            row = connection.execute(claiming(worker_id, models, seconds)).mappings().one_or_none()
+            if row is None:
+                return None
+            log_status(connection, row)
+            return claimed_of(row)  # no files: the last attempt's were forgotten when it was requeued
+
+        return self._database.write(work)
+
+    def move(
+        self, lease: Lease, to: TaskStatus, *, before: Sequence[NewEvent] = (), ending: Ending | None = None
+    ) -> None:
+        """See `TaskStore.move`. The way back to the queue is `requeue`."""
+        if to is TaskStatus.QUEUE:
+            raise ValueError("requeue() moves a task back to the queue")
+        if ending is not None and to is not TaskStatus.END:
+            raise ValueError("an ending is written with END")
+        events = [*before, NewEvent(EventType.of(to))]
+        change = entering(to, len(events))
+        if ending is not None:
+            change = change.values(pexit=ending.pexit, message=ending.message)
+
+        def work(connection: Connection) -> None:
+            row = fenced(connection, change, lease, sources_of(to), at=TASKS.c[time_column(to)])
+            log(connection, row, events)
+
+        self._database.write(work)
+
+    def append(self, lease: Lease, events: Sequence[NewEvent]) -> None:
+        """See `TaskStore.append`."""
+        change = update(TASKS).values(last_seq=TASKS.c.last_seq + len(events))
+        self._database.write(lambda connection: log(connection, fenced(connection, change, lease, LEASED), events))
+
+    def report(self, lease: Lease, payload: JsonObject) -> None:
+        """See `TaskStore.report`."""
+        values = {"attempt": lease.attempt, "payload": payload}
+        change = update(TASK_PROGRESS).where(TASK_PROGRESS.c.task_id == lease.task_id)
+
+        def work(connection: Connection) -> None:
+            # Locked, not only looked at: a requeue clears the progress, and this must not write it back.
+            hold(connection, lease, LEASED)
+            changed = connection.execute(change.values(**values, version=TASK_PROGRESS.c.version + 1))
+            if changed.rowcount == 0:
+                connection.execute(insert(TASK_PROGRESS).values(**values, task_id=lease.task_id, version=1))
+
+        self._database.write(work)
+
+    def add_file(self, lease: Lease, file: StoredFile) -> None:
+        """See `TaskStore.add_file`. The same sample recorded again takes the first one's place."""
+        values: dict[str, Any] = {name: getattr(file, name) for name in _FILE_FIELDS}
+        values |= {"task_id": lease.task_id, "attempt": lease.attempt, "uuid": str(uuid4()), "created_at": Now()}
+
+        def work(connection: Connection) -> None:
+            hold(connection, lease, RUNNING)
+            connection.execute(delete(FILES).where(FILES.c.task_id == lease.task_id, FILES.c.sample == file.sample))
+            connection.execute(insert(FILES).values(values))
+
+        self._database.write(work)
+
+    def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:
+        """See `TaskStore.requeue`."""
+        forgotten = {time_column(status): None for status in TaskStatus if status is not TaskStatus.QUEUE}
+        change = entering(TaskStatus.QUEUE).values(
+            attempt=TASKS.c.attempt - int(refund), crashes=TASKS.c.crashes + int(crashed), **forgotten
+        )
+        clear = update(TASK_PROGRESS).where(TASK_PROGRESS.c.task_id == lease.task_id).values(payload=None)
+
+        def work(connection: Connection) -> None:
+            row = fenced(connection, change, lease, sources_of(TaskStatus.QUEUE))
+            log(connection, row, [NewEvent(EventType.QUEUE)])
+            connection.execute(clear)
+            connection.execute(delete(FILES).where(FILES.c.task_id == lease.task_id))
+
+        self._database.write(work)
+
+    def renew(self, leases: Collection[Lease], seconds: float) -> frozenset[TaskId]:
+        """See `TaskStore.renew`."""
+        if not leases:
+            return frozenset()
+        until = Now() + literal(float(seconds))
+        change = update(TASKS).where(any_held(leases)).values(lease_until=until).returning(TASKS.c.id)
+        return self._database.write(lambda connection: frozenset(connection.execute(change).scalars()))
+
+    def held(self, leases: Collection[Lease]) -> frozenset[TaskId]:
+        """See `TaskStore.held`."""
+        if not leases:
+            return frozenset()
+        query = select(TASKS.c.id).where(any_held(leases))
+        return self._database.read(lambda connection: frozenset(connection.execute(query).scalars()))
+
+    def take_over(self, worker_id: WorkerId, seconds: float, limit: int = 20) -> Sequence[Claimed]:
+        """See `TaskStore.take_over`."""
+
+        def work(connection: Connection) -> Sequence[Claimed]:
+            rows = connection.execute(taking_over(worker_id, seconds, limit)).mappings().all()
+            files = files_of(connection, [row["id"] for row in rows])
+            return [claimed_of(row, files.get(row["id"], ())) for row in sorted(rows, key=lambda row: row["id"])]
+
+        return self._database.write(work)
+
+    def _find(self, condition: ColumnElement[bool]) -> Task | None:
+        def work(connection: Connection) -> Task | None:
+            rows = connection.execute(select(*TASK_COLUMNS).where(condition)).mappings().all()
+            return next(iter(tasks_of(connection, rows)), None)
+
+        return self._database.read(work)

@@ -1,0 +1,56 @@
+"""The worker registry in SQL."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from server.adapters.sql.engines import Database
+from server.adapters.sql.expressions import Now
+from server.adapters.sql.tables import WORKERS
+from server.domain.types import WorkerId
+from server.domain.worker import Worker, WorkerState
+
+
+class SqlWorkerRegistry:
+    """`WorkerRegistry` over a `Database`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def beat(self, worker: Worker) -> None:
+        """See `WorkerRegistry.beat`. An id belongs to one worker, which beats from one thread."""
+        values = {
+            "host": worker.host,
+            "pid": worker.pid,
+            "engine": worker.engine,
+            "device": worker.device,
+            "state": worker.state.value,
+            "beat_at": Now(),
+        }
+
+        def work(connection: Connection) -> None:
+            changed = connection.execute(update(WORKERS).where(WORKERS.c.id == worker.id).values(values))
+            if changed.rowcount == 0:
+                connection.execute(insert(WORKERS).values(id=worker.id, **values))
+
+        self._database.write(work)
+
+    def leave(self, worker_id: WorkerId) -> None:
+        """See `WorkerRegistry.leave`."""
+        self._database.write(lambda connection: connection.execute(delete(WORKERS).where(WORKERS.c.id == worker_id)))
+
+    def alive(self, within: float) -> Sequence[Worker]:
+        """See `WorkerRegistry.alive`."""
+        query = select(WORKERS).where(WORKERS.c.beat_at >= Now() - within).order_by(WORKERS.c.id)
+        rows = self._database.read(lambda connection: connection.execute(query).all())
+        return [
+            Worker(
+                id=row.id,
+                host=row.host,
+                pid=row.pid,
+                engine=row.engine,
+                device=row.device,
+                state=WorkerState(row.state),
+            )
+            for row in rows
+        ]

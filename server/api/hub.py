@@ -1,0 +1,138 @@
+"""The hub: one per API process. It asks how far all followed tasks have come and hands out the differences.
+
+A follower is a socket's interest in one task, with a cursor into that task's log. Replay and tail are the same thing:
+whatever the log has after the cursor is sent. So nothing is sent twice or missed, late commits included.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from starlette.concurrency import run_in_threadpool
+
+from server.api.frames import event_frame, progress_frame
+from server.domain.errors import Unavailable
+from server.domain.events import TERMINAL_EVENTS
+from server.domain.lifecycle import TaskStatus
+from server.domain.task import Head
+from server.domain.types import TaskId
+from server.ports import EventLog, Story
+
+_log = logging.getLogger(__name__)
+
+MAX_OUTBOX = 1000
+"""Frames that may wait for a slow socket; a task's whole story is some twenty."""
+_AWAY_SECONDS = 1.0
+
+
+class Outbox:
+    """The frames that wait for one socket. `overflown` once it did not keep up."""
+
+    def __init__(self) -> None:
+        self._frames: asyncio.Queue[str] = asyncio.Queue(MAX_OUTBOX)
+        self.overflown = asyncio.Event()
+
+    def put(self, frame: str) -> None:
+        """Add a frame."""
+        try:
+            self._frames.put_nowait(frame)
+        except asyncio.QueueFull:
+            self.overflown.set()
+
+    async def get(self) -> str:
+        """Wait for the next frame."""
+        return await self._frames.get()
+
+
+@dataclass(slots=True, eq=False)
+class Follower:
+    """A socket's interest in one task: which of its events it has, by `cursor`, and which progress."""
+
+    task_id: TaskId
+    outbox: Outbox
+    cursor: int = 0
+    progress_version: int = field(default=0)
+
+    def behind(self, head: Head) -> bool:
+        """Whether there is something this follower has not been told."""
+        return self.cursor < head.last_seq or self.progress_version < head.progress_version
+
+
+class Hub:
+    """Owns no database session; each look opens and closes its own, off the event loop."""
+
+    def __init__(self, log: EventLog, poll_seconds: float) -> None:
+        self._log = log
+        self._poll_seconds = poll_seconds
+        self._followers: dict[TaskId, set[Follower]] = defaultdict(set)
+        self._look_now = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def wake(self) -> None:
+        """Look at once. Safe from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is left to tell
+            self._loop.call_soon_threadsafe(self._look_now.set)
+
+    def follow(self, follower: Follower) -> None:
+        """Tell this follower everything after its cursor, from now on."""
+        self._followers[follower.task_id].add(follower)
+        self._look_now.set()
+
+    def unfollow(self, followers: Iterable[Follower]) -> None:
+        """Forget these followers."""
+        for follower in followers:
+            group = self._followers.get(follower.task_id)
+            if group is not None:
+                group.discard(follower)
+                if not group:
+                    del self._followers[follower.task_id]
+
+    async def run(self) -> None:
+        """Look whenever woken, and every poll interval while anything is followed."""
+        while True:
+            try:
+                await self._look()
+            except Unavailable as away:
+                _log.warning("websockets wait: %s", away)
+                await asyncio.sleep(_AWAY_SECONDS)
+                continue
+            except Exception:  # noqa: BLE001 see below
+                # A look that fails must not silence every socket of this process.
+                _log.exception("a look at the log failed; trying again")
+                await asyncio.sleep(_AWAY_SECONDS)
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look_now.wait(), self._poll_seconds if self._followers else None)
+            self._look_now.clear()
+
+    async def _look(self) -> None:
+        if not self._followers:
+            return
+        heads = await run_in_threadpool(self._log.heads, list(self._followers))
+        for task_id, head in heads.items():
+            behind = [one for one in self._followers.get(task_id, ()) if one.behind(head)]
+            if behind:
+                after = min(one.cursor for one in behind)
+                story = await run_in_threadpool(self._log.story, task_id, after)
+                if story is not None:
+                    self._tell(story, behind)
+
+    def _tell(self, story: Story, followers: list[Follower]) -> None:
+        frames = [(event, event_frame(story.task, event)) for event in story.events]
+        progress = story.progress
+        running = story.task.status is TaskStatus.START and progress is not None
+        shown = progress_frame(story.task, progress) if progress is not None and running else None
+        for follower in followers:
+            for event, frame in frames:
+                if event.seq > follower.cursor:
+                    follower.outbox.put(frame)
+                    follower.cursor = event.seq
+            if progress is not None and progress.version > follower.progress_version:
+                follower.progress_version = progress.version
+                if shown is not None and progress.attempt == story.task.attempt:
+                    follower.outbox.put(shown)
+        if any(event.type in TERMINAL_EVENTS for event in story.events):
+            self.unfollow(followers)

@@ -1,0 +1,65 @@
+"""POST /v1/Task/Detail, List, Cancel and Kill."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+
+from server.api.body import Body, Fields
+from server.api.caller import Caller, Ref
+from server.api.wire import Wire, task_wire
+from server.api.wiring import Wired, Wiring
+from server.domain.task import Task
+from server.ports import PageQuery
+from server.services.find import find_task
+from server.services.stop import cancel, kill
+
+router = APIRouter(prefix="/v1/Task")
+
+_MAX_LIMIT = 100
+_MAX_START = 10**9
+
+
+@router.post("/Detail")
+def detail(caller: Caller, ref: Ref, wiring: Wired) -> Wire:
+    """Return one task."""
+    return _answer(wiring, [find_task(wiring.tasks, caller.id, ref)])
+
+
+@router.post("/List")
+def page(caller: Caller, body: Body, wiring: Wired) -> Wire:
+    """Return a page of the project's tasks, newest first."""
+    found = wiring.tasks.page(caller.id, _query(body))
+    return _answer(wiring, found.tasks, found.total)
+
+
+@router.post("/Cancel")
+def cancel_task(caller: Caller, ref: Ref, wiring: Wired) -> Wire:
+    """Cancel a queued task."""
+    return _answer(wiring, [cancel(wiring.tasks, wiring.wakeups, caller.id, ref)])
+
+
+@router.post("/Kill")
+def kill_task(caller: Caller, ref: Ref, wiring: Wired) -> Wire:
+    """Kill a running task, or cancel a queued one."""
+    return _answer(wiring, [kill(wiring.tasks, wiring.wakeups, caller.id, ref)])
+
+
+def _answer(wiring: Wiring, tasks: Sequence[Task], total: int | None = None) -> Wire:
+    shown = [task_wire(task, wiring.catalogue) for task in tasks]
+    return {"total": str(len(tasks) if total is None else total), "errors": [], "tasklist": shown, "result": True}
+
+
+def _query(body: Fields) -> PageQuery:
+    """Read a page's bounds; what can't be read is left at its default, for nobody validates these."""
+    model = body.get("modelName")
+    return PageQuery(
+        start=min(_count(body.get("start"), 0), _MAX_START),
+        limit=min(max(_count(body.get("limit"), 20), 1), _MAX_LIMIT),
+        ascending=str(body.get("order", "")).upper() == "ASC",
+        model=model.strip() if isinstance(model, str) else "",
+    )
+
+
+def _count(value: object, default: int) -> int:
+    text = str(value).strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default  # noqa: PLR2004

@@ -1,0 +1,55 @@
+"""Running the application on uvicorn, set up so that every Wiro client gets through."""
+
+import socket
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_MAX_MESSAGE: Final = 64 * 1024
+_GOODBYE_SECONDS: Final = 3
+
+
+class _PatientH11(H11Protocol):
+    """Takes only a GET for a websocket.
+
+    Java's HTTP client sends `Upgrade: h2c` with its POSTs, and some proxies `Upgrade: websocket`; such a request is
+    answered as if the header weren't there, its body intact (trap 6: httptools would lose it).
+    """
+
+    def _should_upgrade(self) -> bool:
+        return self.scope["method"] == "GET" and super()._should_upgrade()
+
+
+def make_server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
+    """Return a server, not yet listening."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=_PatientH11,
+        ws="websockets-sansio",
+        ws_max_size=_MAX_MESSAGE,
+        # Compression costs four times the memory and twice the CPU per socket, for frames of a few hundred bytes.
+        ws_per_message_deflate=False,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GOODBYE_SECONDS,
+    )
+    return uvicorn.Server(config)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; port 0 takes a free one. Raises OSError when the address can't be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,118 @@
+"""The websocket at /v1: clients register task tokens, the hub tells them the story."""
+
+import asyncio
+import contextlib
+import json
+from typing import Final, cast
+
+from fastapi import APIRouter, WebSocket
+from starlette.concurrency import run_in_threadpool
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from server.api.frames import plain_frame
+from server.api.hub import Follower, Hub, Outbox
+from server.api.wiring import Wired, Wiring
+from server.domain.errors import Unavailable
+
+router = APIRouter()
+
+REGISTER_SECONDS: Final = 120.0
+"""A socket that names no task by then is closed; the contract grants 60 s at least."""
+TRY_AGAIN_LATER: Final = 1013
+_POLICY_VIOLATION: Final = 1008
+
+
+@router.websocket("/v1")
+async def tasks_socket(websocket: WebSocket, wiring: Wired) -> None:
+    """Serve one client until it leaves: the server never closes a healthy socket first (trap 9)."""
+    await websocket.accept()
+    client = _Client(websocket, wiring, websocket.app.state.hub)
+    await client.serve()
+
+
+class _Client:
+    def __init__(self, websocket: WebSocket, wiring: Wiring, hub: Hub) -> None:
+        self._websocket = websocket
+        self._wiring = wiring
+        self._hub = hub
+        self._outbox = Outbox()
+        self._followers: dict[str, Follower] = {}
+
+    async def serve(self) -> None:
+        self._outbox.put(plain_frame("connected", result=True, version="1.0"))
+        jobs = [asyncio.ensure_future(job) for job in (self._send(), self._receive(), self._too_slow(), self._idle())]
+        try:
+            done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+            code = next(iter(done)).result()
+        except (WebSocketDisconnect, RuntimeError, OSError):
+            code = None  # it went away by itself
+        finally:
+            self._hub.unfollow(self._followers.values())
+            for job in jobs:
+                job.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)
+        if code is not None and self._websocket.application_state is WebSocketState.CONNECTED:
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect, OSError):
+                await self._websocket.close(code)
+
+    async def _send(self) -> int | None:
+        while True:
+            await self._websocket.send_text(await self._outbox.get())
+
+    async def _too_slow(self) -> int | None:
+        await self._outbox.overflown.wait()
+        return TRY_AGAIN_LATER
+
+    async def _idle(self) -> int | None:
+        await asyncio.sleep(REGISTER_SECONDS)
+        if not self._followers:
+            return _POLICY_VIOLATION
+        return await asyncio.get_running_loop().create_future()  # registered: stay for as long as the client likes
+
+    async def _receive(self) -> int | None:
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return None
+            text = message.get("text")
+            registration = _registration(text) if text else None
+            if registration is not None:
+                try:
+                    await self._register(registration)
+                except Unavailable:
+                    return TRY_AGAIN_LATER
+
+    async def _register(self, token: str) -> None:
+        if not token:
+            self._outbox.put(plain_frame("error", message="tasktoken-required", result=False))
+            return
+        if token in self._followers:
+            return
+        if len(self._followers) >= self._wiring.tokens_per_socket:
+            message = f"too-many-tasktokens: a socket follows {self._wiring.tokens_per_socket} tasks at most"
+            self._outbox.put(plain_frame("error", message=message, result=False, token=token))
+            return
+        task = await run_in_threadpool(self._wiring.tasks.find_by_token, token)
+        if task is None:
+            self._outbox.put(plain_frame("error", message="task-not-exist", result=False, token=token))
+            return
+        follower = Follower(task.id, self._outbox)
+        self._followers[token] = follower
+        self._hub.follow(follower)
+
+
+def _registration(text: str) -> str | None:
+    """Return the token a `task_info` message names ("" if it names none); None for anything else, which is ignored."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(message, dict):
+        return None
+    fields = cast("dict[str, object]", message)
+    if fields.get("type") != "task_info":
+        return None
+    token = fields.get("tasktoken")
+    if not isinstance(token, str) or not token.isascii():
+        return ""
+    return token.strip()

@@ -1,0 +1,108 @@
+"""Wiro's shapes: tasks and files as Wiro shows them. Numbers become strings here, and nowhere else."""
+
+import json
+import zlib
+from typing import Final
+from urllib.parse import quote
+
+from models.card import Card
+from models.catalogue import Catalogue
+from server.domain.lifecycle import TaskStatus
+from server.domain.task import Output, Task
+
+Wire = dict[str, object]
+
+_TIMES: Final = {
+    "createtime": TaskStatus.QUEUE,
+    "canceltime": TaskStatus.CANCEL,
+    "assigntime": TaskStatus.ASSIGN,
+    "accepttime": TaskStatus.ACCEPT,
+    "preprocessstarttime": TaskStatus.PREPROCESS_START,
+    "preprocessendtime": TaskStatus.PREPROCESS_END,
+    "postprocessstarttime": TaskStatus.POSTPROCESS_START,
+    "postprocessendtime": TaskStatus.POSTPROCESS_END,
+}
+
+
+def task_wire(task: Task, catalogue: Catalogue) -> Wire:
+    """Return the task object of Task/Detail. `attempt` and `partialoutputs` are easel's additions."""
+    owner, _, name = task.model.partition("/")
+    card = catalogue.find(owner, name)
+    outputs = [output_wire(task, file) for file in task.outputs]
+    return {
+        "id": str(task.id),
+        "uuid": task.uuid,
+        "name": "",
+        "socketaccesstoken": task.token,
+        "parameters": task.parameters,
+        "debugoutput": task.message,
+        "debugerror": task.message,
+        "starttime": _seconds(task, TaskStatus.START, ""),
+        "endtime": _seconds(task, TaskStatus.END, ""),
+        "elapsedseconds": f"{elapsed(task):.4f}",
+        "status": task.status.value,
+        **_cost(task, card),
+        "guestid": None,
+        "projectid": str(task.project_id),
+        "modelid": model_id(task.model),
+        "description": "",
+        "basemodelid": "0",
+        "runtype": "model",
+        "modelfolderid": "",
+        "modelfileid": "",
+        "callbackurl": task.callback_url,
+        "marketplaceid": None,
+        **{field: _seconds(task, status, "0") for field, status in _TIMES.items()},
+        "pexit": task.pexit,
+        "categories": json.dumps(list(card.categories) if card else []),
+        "outputs": outputs,
+        "size": str(sum(file.size for file in task.outputs)),
+        "modelslugowner": owner,
+        "modelslugproject": name,
+        "modeldescription": card.description if card else "",
+        "attempt": task.attempt,
+        "partialoutputs": [output_wire(task, file) for file in task.partial_outputs],
+    }
+
+
+def output_wire(task: Task, file: Output) -> Wire:
+    """Return the file object of an output; its URL is absolute, unguessable and needs no credentials."""
+    added = str(int(file.created_at))
+    return {
+        "id": str(file.id),
+        "name": file.name,
+        "contenttype": file.content_type,
+        "parentid": str(task.id),
+        "uuid": file.uuid,
+        "size": str(file.size),
+        "addedtime": added,
+        "modifiedtime": added,
+        "accesskey": file.access_key,
+        "foldercount": "0",
+        "filecount": "0",
+        "ispublic": 0,
+        "expiretime": None,
+        "url": f"{task.base_url}/v1/File/{quote(file.access_key, safe='')}/{quote(file.name, safe='')}",
+    }
+
+
+def model_id(slug: str) -> str:
+    """Return a number for a model: cards have names only, Wiro's objects want ids."""
+    return str(zlib.crc32(slug.encode()))
+
+
+def elapsed(task: Task) -> float:
+    """Return the seconds from the start of drawing to its end; 0 until both are known."""
+    start, end = task.times.get(TaskStatus.START), task.times.get(TaskStatus.END)
+    return 0.0 if start is None or end is None else end - start
+
+
+def _seconds(task: Task, status: TaskStatus, never: str) -> str:
+    at = task.times.get(status)
+    return never if at is None else str(int(at))
+
+
+def _cost(task: Task, card: Card | None) -> Wire:
+    cps = card.cps if card else 0.0
+    cost = cps * elapsed(task) if task.succeeded else 0.0
+    return {"cps": f"{cps:.12f}", "totalcost": f"{cost:.12f}" if cost else "0"}

@@ -1,0 +1,46 @@
+"""The `easel` command."""
+
+import sys
+from collections.abc import Callable
+
+import typer
+from rich.console import Console
+
+from server.domain.errors import EaselError
+from server.entrypoints.cli import database, models, project, run, serving
+from server.entrypoints.cli.doctor import doctor
+from server.entrypoints.composition import Trouble
+from server.settings import SettingsError
+
+app = typer.Typer(
+    name="easel",
+    help="A self-hosted SDXL + LoRA image server that speaks the Wiro API.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+serving.add_to(app)
+run.add_to(app)
+app.add_typer(project.app, name="project")
+app.add_typer(models.app, name="models")
+app.add_typer(database.app, name="db")
+app.command()(doctor)
+
+
+def main() -> None:
+    """Run the command; whatever a person can mend comes out as one sentence, not a traceback."""
+    sys.exit(speak_plainly(app))
+
+
+def speak_plainly(command: Callable[[], object]) -> int:
+    """Call `command`; return its exit code, or print one sentence and return 1."""
+    try:
+        command()
+    except (Trouble, SettingsError, EaselError) as trouble:
+        Console(stderr=True).print(f"[bold red]easel:[/] {trouble}", highlight=False, soft_wrap=True)
+        return 1
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 1
+    except KeyboardInterrupt:
+        return 130
+    return 0

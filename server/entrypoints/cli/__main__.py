@@ -1,0 +1,5 @@
+"""`python -m server.entrypoints.cli`."""
+
+from server.entrypoints.cli import main
+
+main()

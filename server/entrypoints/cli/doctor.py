@@ -1,0 +1,152 @@
+"""easel doctor: is everything there? What is wrong, and what to do about it."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import typer
+from rich.console import Console
+
+from models.weights import WeightSet, find_weights
+from server.adapters.sql.schema import SqlHealth
+from server.domain.errors import EaselError
+from server.entrypoints.composition import Trouble, load_catalogue, open_settled_database
+from server.settings import Settings, read_settings
+
+_MIN_PYTHON: Final = (3, 11)
+_LOW_DISK: Final = 2 * 10**9
+_WORKER_PACKAGES: Final = ("torch", "diffusers", "transformers", "peft", "safetensors", "accelerate", "scipy")
+
+
+class Verdict(StrEnum):
+    """How a check came out. Only BAD makes the command fail."""
+
+    OK = "ok"
+    NOTE = "note"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    verdict: Verdict
+    subject: str
+    sentence: str
+
+
+def doctor() -> None:
+    """Check Python, torch, device, database, disk and weights; say what to do about what is wrong."""
+    settings = read_settings()
+    console = Console()
+    findings = list(examine(settings))
+    style = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.BAD: "bold red"}
+    for finding in findings:
+        line = f"[{style[finding.verdict]}]{finding.verdict:>4}[/]  {finding.subject:<9} {finding.sentence}"
+        console.print(line, highlight=False, soft_wrap=True)
+    raise typer.Exit(int(any(finding.verdict is Verdict.BAD for finding in findings)))
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Run every check; one that can't be run is a finding too."""
+    checks: dict[str, Callable[[Settings], Finding]] = {
+        "python": _python,
+        "packages": _packages,
+        "device": _device,
+        "database": _database,
+        "disk": _disk,
+        "weights": _weights,
+        "port": _port,
+    }
+    for subject, check in checks.items():
+        try:
+            yield check(settings)
+        except (Trouble, EaselError, OSError) as error:
+            yield Finding(Verdict.BAD, subject, str(error))
+
+
+def _python(_settings: Settings) -> Finding:
+    version = platform.python_version()
+    if sys.version_info < _MIN_PYTHON:
+        return Finding(Verdict.BAD, "python", f"{version} is too old: easel needs 3.11 or later.")
+    return Finding(Verdict.OK, "python", version)
+
+
+def _packages(settings: Settings) -> Finding:
+    missing = [name for name in _WORKER_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing and settings.engine == "sdxl":
+        what = f"{', '.join(missing)} can't be found: this machine can serve the API but not draw; "
+        return Finding(Verdict.NOTE, "packages", what + "install the worker extra with: pip install 'easel[worker]'")
+    shown = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "diffusers") if not missing)
+    return Finding(Verdict.OK, "packages", shown or "enough for the fake engine")
+
+
+def _device(settings: Settings) -> Finding:
+    # Without importing torch, which takes seconds: the driver's own program says what there is.
+    nvidia = shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia/version").exists()
+    if settings.device.startswith("cuda") and not nvidia:
+        what = f"EASEL_DEVICE is {settings.device}, but no NVIDIA driver was found; set it to auto or cpu."
+        return Finding(Verdict.BAD, "device", what)
+    if nvidia and settings.device != "cpu":
+        return Finding(Verdict.OK, "device", f"an NVIDIA driver is here ({settings.device})")
+    return Finding(Verdict.NOTE, "device", "no GPU will be used: fine for the miniature, very slow for real SDXL.")
+
+
+def _database(settings: Settings) -> Finding:
+    kind = f"SQLite {sqlite3.sqlite_version} in {settings.data_dir}" if settings.embedded else "EASEL_DATABASE_URL"
+    if settings.embedded and not (settings.data_dir / "easel.db").exists():
+        return Finding(Verdict.OK, "database", f"{kind}: `easel up` makes it on first start.")
+    trouble = SqlHealth(open_settled_database(settings)).trouble()
+    if trouble is not None:
+        return Finding(Verdict.BAD, "database", trouble)
+    return Finding(Verdict.OK, "database", f"{kind}: reachable, schema current.")
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = next(
+        path for path in (settings.data_dir.absolute(), *settings.data_dir.absolute().parents) if path.exists()
+    )
+    if not os.access(folder, os.W_OK):
+        return Finding(Verdict.BAD, "disk", f"{folder} can't be written: set EASEL_DATA_DIR to a folder that can.")
+    free = shutil.disk_usage(folder).free
+    if free < _LOW_DISK:
+        return Finding(Verdict.NOTE, "disk", f"{free / 1e9:.1f} GB free in {folder}: pictures will soon fill it.")
+    return Finding(Verdict.OK, "disk", f"{free / 1e9:.0f} GB free in {folder}")
+
+
+def _weights(settings: Settings) -> Finding:
+    if settings.engine == "fake":
+        return Finding(Verdict.NOTE, "weights", "EASEL_ENGINE is fake: pictures are colour gradients.")
+    missing = ""
+    for card in load_catalogue(settings):
+        found = find_weights(card, settings.models_folders)
+        if isinstance(found, WeightSet):
+            loras = ", ".join(found.loras) or "no LoRA"
+            kind = "the miniature" if found.miniature else "real SDXL"
+            refiner = "with refiner" if found.refiner else "without refiner"
+            return Finding(Verdict.OK, "weights", f"{kind} {refiner} in {found.base.parent} ({loras})")
+        missing = missing or found.sentence
+    if settings.models_dir:
+        return Finding(Verdict.BAD, "weights", missing)
+    return Finding(Verdict.NOTE, "weights", f"{missing} (`easel up` writes the miniature by itself.)")
+
+
+def _port(settings: Settings) -> Finding:
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            what = f"{settings.host}:{settings.port} can't be had ({error.strerror}): is easel running already?"
+            return Finding(Verdict.NOTE, "port", what)
+    return Finding(Verdict.OK, "port", f"{settings.host}:{settings.port} is free")

@@ -1,0 +1,42 @@
+"""easel up | api | worker."""
+
+import typer
+from rich.console import Console
+
+from server.entrypoints.api import run_api
+from server.entrypoints.logs import set_up_logging
+from server.entrypoints.miniature import require_worker_extra
+from server.entrypoints.up import run_up
+from server.entrypoints.worker import run_worker
+from server.settings import Settings, read_settings
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands that serve."""
+    app.command()(up)
+    app.command()(api)
+    app.command()(worker)
+
+
+def up() -> None:
+    """Serve and draw, everything on this machine."""
+    raise typer.Exit(run_up(_settings(), Console(stderr=True)))
+
+
+def api() -> None:
+    """Serve the HTTP API and the websocket only."""
+    raise typer.Exit(run_api(_settings()))
+
+
+def worker() -> None:
+    """Draw only: claim tasks from the database."""
+    settings = _settings()
+    if settings.engine == "sdxl":
+        require_worker_extra()
+    raise typer.Exit(run_worker(settings))
+
+
+def _settings() -> Settings:
+    settings = read_settings()
+    set_up_logging(settings)
+    return settings

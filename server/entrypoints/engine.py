@@ -1,0 +1,51 @@
+"""The engine child: `python -m server.entrypoints.engine SPEC FD`. The only module that names an engine."""
+
+import json
+import signal
+import sys
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from pipelines.contract import Engine
+from server.worker.child import serve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSpec:
+    """What a child needs to know, as one argument. `base` and `refiner` are folders of weights."""
+
+    engine: str
+    device: str = "auto"
+    base: str = ""
+    refiner: str = ""
+    step_ms: float = 0.0
+    mode: str = "works"
+
+    def command(self) -> list[str]:
+        """Return the child's command line, to which the number of its pipe is appended."""
+        return [sys.executable, "-m", "server.entrypoints.engine", json.dumps(asdict(self))]
+
+
+def main() -> int:
+    """Build the engine and serve the pipe."""
+    # Ctrl-C is for the supervisor to decide; it ends this process by closing the pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    spec = EngineSpec(**json.loads(sys.argv[1]))
+    connection: Connection[object, object] = Connection(int(sys.argv[2]))
+    return serve(_build(spec), connection)
+
+
+def _build(spec: EngineSpec) -> Engine:
+    # Imported here, not above: the supervisor imports this module for EngineSpec and must not load torch.
+    if spec.engine == "fake":
+        from pipelines.fake import FakeEngine  # noqa: PLC0415
+
+        return FakeEngine(step_ms=spec.step_ms, mode=spec.mode)
+    from pipelines.sdxl import SdxlEngine  # noqa: PLC0415
+
+    return SdxlEngine(base=Path(spec.base), refiner=Path(spec.refiner) if spec.refiner else None, device=spec.device)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Submit a task: check its parameters against the model's card and write it to the queue."""
+
+import logging
+import secrets
+import string
+import uuid
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from models.catalogue import Catalogue
+from models.parameters import ParameterError, check
+from server.domain.errors import BadRequest, UnknownModel
+from server.domain.task import NewTask, Task
+from server.domain.types import JsonValue, ProjectId
+from server.ports import TaskStore, Wakeups
+
+_log = logging.getLogger(__name__)
+
+_TOKEN_CHARS: Final = string.ascii_letters + string.digits
+_TOKEN_LENGTH: Final = 30
+_MAX_SEED: Final = 2**32
+_MAX_URL: Final = 2048
+
+
+def submit(
+    tasks: TaskStore,
+    wakeups: Wakeups,
+    catalogue: Catalogue,
+    *,
+    project_id: ProjectId,
+    owner: str,
+    name: str,
+    parameters: Mapping[str, JsonValue],
+    base_url: str,
+) -> Task:
+    """Write the task and return it. Raises UnknownModel, or BadRequest for a wrong parameter."""
+    card = catalogue.find(owner, name)
+    if card is None:
+        raise UnknownModel
+    try:
+        values = check(card, parameters, draw_seed=lambda: secrets.randbelow(_MAX_SEED))
+    except ParameterError as error:
+        raise BadRequest(str(error)) from error
+    new = NewTask(
+        project_id=project_id,
+        token="".join(secrets.choice(_TOKEN_CHARS) for _ in range(_TOKEN_LENGTH)),
+        uuid=str(uuid.uuid4()),
+        model=card.slug,
+        parameters=parameters,
+        values=values,
+        callback_url=_callback_url(parameters.get("callbackUrl")),
+        base_url=base_url,
+    )
+    task = tasks.submit(new)
+    wakeups.wake()
+    return task
+
+
+def _callback_url(value: JsonValue) -> str:
+    """Return the URL, or "" for what is none: pasted placeholders must not fail a Run (trap 15)."""
+    if not isinstance(value, str) or not value.strip():
+        return ""
+    url = value.strip()
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in {"http", "https"} and parts.hostname and not parts.username and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits or len(url) > _MAX_URL or any(char.isspace() for char in url):
+        _log.info("callbackUrl is no http(s) URL and is ignored")
+        return ""
+    return url

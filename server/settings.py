@@ -1,0 +1,89 @@
+"""Settings: everything that can be set, from the environment. Read by entrypoints only, handed on as plain values."""
+
+import os
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX: Final = "EASEL_"
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names it and says what it may be."""
+
+
+class Settings(BaseSettings):
+    """The environment variables of easel, without their prefix `EASEL_`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
+
+    data_dir: Path = Field(Path("data"), description="Folder of the embedded database, the files and the keys.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
+    public_url: str = Field("", description="Base of output URLs; empty: the address each Run was sent to.")
+    device: str = Field("auto", pattern=r"auto|cpu|cuda(:\d+)?", description="auto, cpu or cuda:N.")
+    files_url: str = Field("", description="Where pictures are kept: a folder; empty: `files` in the data folder.")
+    models_dir: str = Field(
+        "", description="Folders of weights, separated as in PATH; empty: `models` in the data folder."
+    )
+    cards_dir: str = Field("", description="Folders of further model cards, separated as in PATH.")
+    engine: Literal["sdxl", "fake"] = Field("sdxl", description="sdxl, or fake: pictures without a model.")
+    fake: str = Field("", description="How the fake engine behaves: `step_ms=20,mode=works`.")
+    lease_seconds: float = Field(30.0, gt=0, description="How long a silent worker keeps its task.")
+    heartbeat_seconds: float = Field(5.0, gt=0, description="How often a worker renews its lease.")
+    drain_seconds: float | None = Field(
+        None, ge=0, description="How long a stopping worker may finish its task; empty: 10 for `up`, 300 for `worker`."
+    )
+    stop_seconds: float = Field(
+        5.0, gt=0, description="How long a killed drawing may take to stop before its process is ended."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error."
+    )
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'easel.db').absolute()}"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is the embedded default."""
+        return not self.database_url
+
+    @property
+    def files_folder(self) -> Path:
+        """Where pictures are kept."""
+        return Path(self.files_url) if self.files_url else self.data_dir / "files"
+
+    @property
+    def models_folders(self) -> tuple[Path, ...]:
+        """Where weights are looked for, in order."""
+        return _folders(self.models_dir) or (self.data_dir / "models",)
+
+    @property
+    def cards_folders(self) -> tuple[Path, ...]:
+        """Where further cards are."""
+        return _folders(self.cards_dir)
+
+
+def read_settings() -> Settings:
+    """Read the environment. Raises SettingsError with one sentence that names the variable."""
+    try:
+        settings = Settings()  # pyright: ignore[reportCallIssue]  the values come from the environment
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(f"{name} is {str(first['input'])!r}: {first['msg']}.") from None
+    if settings.heartbeat_seconds * 2 > settings.lease_seconds:
+        raise SettingsError("EASEL_HEARTBEAT_SECONDS must be at most half of EASEL_LEASE_SECONDS.")
+    if settings.files_url.startswith("s3://"):
+        raise SettingsError("EASEL_FILES_URL is a bucket; this version keeps files in a folder only.")
+    return settings
+
+
+def _folders(value: str) -> tuple[Path, ...]:
+    return tuple(Path(part) for part in value.split(os.pathsep) if part)

@@ -1,0 +1,75 @@
+"""The loop of the engine child: commands in, steps, events out. Runs in a process of its own around one device."""
+
+import os
+import queue
+import threading
+from multiprocessing.connection import Connection
+from typing import Final
+
+from pipelines.contract import Admit, Command, Defunct, Engine, EngineDefunct, EngineEvent, Loading, Ready, Withdraw
+
+DEFUNCT_EXIT: Final = 86
+"""Exit code of a child that ends because its device or weights are unusable."""
+
+
+class _Mailbox:
+    """The child's end of the pipe, with a thread each way: no step waits for the supervisor to read."""
+
+    def __init__(self, connection: "Connection[object, object]") -> None:
+        self._connection = connection
+        self.commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[EngineEvent | None] = queue.SimpleQueue()
+        self._sender = threading.Thread(target=self._send, name="sender", daemon=True)
+        self._sender.start()
+        threading.Thread(target=self._receive, name="receiver", daemon=True).start()
+
+    def emit(self, event: EngineEvent) -> None:
+        self._events.put(event)
+
+    def flush(self) -> None:
+        self._events.put(None)
+        self._sender.join()
+
+    def _send(self) -> None:
+        while (event := self._events.get()) is not None:
+            try:
+                self._connection.send(event)
+            except OSError:
+                os._exit(0)
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                command = self._connection.recv()
+            except (EOFError, OSError):
+                # The supervisor is gone. Nothing may hold the device after it, whatever a step is doing now.
+                os._exit(0)
+            assert isinstance(command, Admit | Withdraw)
+            self.commands.put(command)
+
+
+def serve(engine: Engine, connection: "Connection[object, object]") -> int:
+    """Load the engine, then work until the pipe closes; return an exit code when the engine is defunct."""
+    mailbox = _Mailbox(connection)
+    try:
+        mailbox.emit(Ready(engine.load(lambda what, fraction: mailbox.emit(Loading(what, fraction)))))
+        while True:
+            _obey(engine, mailbox.commands)
+            for event in engine.step():
+                mailbox.emit(event)
+    except EngineDefunct as defunct:
+        mailbox.emit(Defunct(str(defunct)))
+    except Exception as error:  # noqa: BLE001 an error nobody foresaw leaves the device in an unknown state
+        mailbox.emit(Defunct(f"The engine stopped on an unexpected error: {type(error).__name__}: {error}"))
+    mailbox.flush()
+    return DEFUNCT_EXIT
+
+
+def _obey(engine: Engine, commands: "queue.SimpleQueue[Command]") -> None:
+    """Carry out every waiting command; wait for one if the engine has nothing to do."""
+    while not (engine.busy and commands.empty()):
+        match commands.get():
+            case Admit(request):
+                engine.admit(request)
+            case Withdraw(generation_id):
+                engine.withdraw(generation_id)

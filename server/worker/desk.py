@@ -1,0 +1,227 @@
+"""The desk: the runs in hand, and what the engine says about them."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from pipelines.contract import (
+    Admit,
+    EngineEvent,
+    Failed,
+    Finished,
+    GenerationRequest,
+    LogLine,
+    SampleDone,
+    Started,
+    Stepped,
+    Withdraw,
+    Withdrawn,
+)
+from server.domain.errors import LeaseLost, Unavailable
+from server.domain.lifecycle import TaskStatus
+from server.domain.rescue import Limits, after_crash
+from server.domain.task import Claimed, Ending, Lease, StoredFile
+from server.ports import Clock, FileStore, TaskStore, Wakeups
+from server.worker.engine_child import EngineChild
+from server.worker.engine_process import Exited
+from server.worker.pictures import store_picture
+from server.worker.prepare import CannotPrepare, Preparation
+from server.worker.progress import progress_payload
+from server.worker.run import Run
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A picture is on disk."""
+
+    generation_id: str
+    file: StoredFile
+
+
+@dataclass(frozen=True, slots=True)
+class NotStored:
+    """A picture could not be written."""
+
+    generation_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskPorts:
+    """What the desk works with."""
+
+    tasks: TaskStore
+    files: FileStore
+    wakeups: Wakeups
+    clock: Clock
+    preparation: Preparation
+    limits: Limits
+    stop_grace: float
+
+
+class Desk:
+    """Holds the runs from claim to the last written word. Called by the supervisor's thread only."""
+
+    def __init__(self, child: EngineChild, ports: DeskPorts, note: Callable[[Stored | NotStored], None]) -> None:
+        self._child = child
+        self._ports = ports
+        self._note = note
+        self._runs: dict[str, Run] = {}
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    @property
+    def leases(self) -> list[Lease]:
+        """The leases to keep alive."""
+        return [run.lease for run in self._runs.values() if not run.lost]
+
+    def begin(self, claimed: Claimed) -> None:
+        """Prepare a claimed task and send it to the engine."""
+        run = Run(claimed, self._ports.tasks, self._ports.clock)
+        self._runs[run.generation_id] = run
+        run.move(TaskStatus.PREPROCESS_START)
+        try:
+            request, notes = self._ports.preparation.prepare(run.task, run.generation_id)
+        except CannotPrepare as error:
+            run.end(Ending("1", str(error)))
+        else:
+            for note in notes:
+                run.log(note)
+            run.move(TaskStatus.PREPROCESS_END)
+            run.move(TaskStatus.ASSIGN)
+            self._draw(run, request)
+        self.pursue()
+
+    def watch(self) -> None:
+        """See whether somebody cancelled, or took over, what is being drawn."""
+        runs = [run for run in self._runs.values() if not run.lost]
+        held = self._ports.tasks.held([run.lease for run in runs])
+        for run in runs:
+            # A run that has told its end holds no lease any more, and lost nothing by it.
+            run.lost = run.lost or (run.task.id not in held and not run.over)
+
+    def pursue(self) -> None:
+        """Write what waits, stop what is unwanted, forget what is closed."""
+        for run in list(self._runs.values()):
+            if run.waiting and not run.lost:
+                self._flush(run)
+            if run.unwanted:
+                self._stop(run)
+            if run.closed:
+                del self._runs[run.generation_id]
+
+    def hand_back(self) -> None:
+        """Give every unfinished task back to the queue, without counting the attempt."""
+        for run in self._runs.values():
+            if not run.over and not run.lost:
+                _log.info("task %s goes back to the queue; its attempt is not counted", run.task.id)
+                run.requeue(refund=True)
+
+    def close(self) -> None:
+        """Let pictures that are being written be written."""
+        self._writer.shutdown()
+
+    # ── what the engine says ─────────────────────────────────────────────────────────────────────────────────────────
+    def hear(self, event: EngineEvent | Stored | NotStored) -> None:
+        """Take an event about a generation; those of forgotten generations are stale."""
+        run = self._runs.get(getattr(event, "generation_id", None) or "")
+        if run is None:
+            if isinstance(event, LogLine):
+                _log.info("engine: %s", event.line)
+            return
+        match event:
+            case Finished() | Failed() | Withdrawn():
+                run.engine_done = True
+                self._answered(run, event)
+            case _ if not run.lost and not run.over:
+                self._progressed(run, event)
+            case _:
+                pass  # it goes on drawing what nobody waits for: not for long
+
+    def _answered(self, run: Run, event: Finished | Failed | Withdrawn) -> None:
+        match event:
+            case Failed(reason=reason) if not run.lost:
+                run.end(Ending("1", reason))
+            case Finished():
+                self._child.on_success()
+            case _:
+                _log.info("task %s: the engine is free of it", run.task.id)
+
+    def _progressed(self, run: Run, event: EngineEvent | Stored | NotStored) -> None:
+        match event:
+            case Started():
+                run.started()
+            case Stepped(step=step, total_steps=total):
+                run.stepped(progress_payload(event, run.elapsed), last=step == total)
+            case LogLine(line=line):
+                run.log(line)
+            case SampleDone():
+                run.received += 1
+                self._writer.submit(self._store, run, event)
+            case Stored(file=file):
+                run.stored(file)
+            case NotStored(reason=reason):
+                run.end(Ending("1", reason))
+            case _:
+                _log.warning("unexpected %s for task %s", type(event).__name__, run.task.id)
+
+    def exited(self, event: Exited, *, on_purpose: bool) -> None:
+        """The child is gone, and everything it was drawing with it."""
+        for run in self._runs.values():
+            if run.engine_done:
+                continue
+            run.engine_done = True
+            if run.lost or run.over or run.drawn:
+                continue
+            if on_purpose:  # another run's deadline, not this one's fault
+                run.requeue(refund=True)
+                continue
+            ending = after_crash(run.task, event.pexit, self._ports.limits)
+            if ending is None:
+                _log.warning("task %s: its engine process died; queueing it again", run.task.id)
+                run.requeue(crashed=True)
+            else:
+                _log.error("task %s: %s", run.task.id, ending.message)
+                run.end(ending)
+
+    # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _draw(self, run: Run, request: GenerationRequest) -> None:
+        run.samples = request.samples
+        run.engine_done = False
+        self._child.send(Admit(request))
+
+    def _flush(self, run: Run) -> None:
+        try:
+            run.flush()
+        except LeaseLost:
+            _log.info("task %s is no longer ours", run.task.id)
+            run.lost = True
+        except Unavailable as away:
+            _log.warning("task %s: %s", run.task.id, away)
+            run.postpone()
+        else:
+            self._ports.wakeups.wake()
+
+    def _stop(self, run: Run) -> None:
+        """Withdraw at the next step boundary; a child that does not obey in time loses its life."""
+        now = self._ports.clock.monotonic()
+        if run.stop_sent is None:
+            run.stop_sent = now
+            self._child.send(Withdraw(run.generation_id))
+            return
+        overdue = now - run.stop_sent - self._ports.stop_grace
+        if overdue >= 0 and self._child.ready:
+            self._child.end(hard=overdue >= self._ports.stop_grace)
+
+    def _store(self, run: Run, sample: SampleDone) -> None:
+        """Runs on the writer thread."""
+        try:
+            self._note(Stored(run.generation_id, store_picture(self._ports.files, run.task, sample)))
+        except OSError as error:
+            reason = f"The picture could not be stored: {error.strerror or error}. Tell the operator."
+            self._note(NotStored(run.generation_id, reason))

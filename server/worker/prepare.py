@@ -1,0 +1,79 @@
+"""From a claimed task to an engine's request: its values in engine terms, its LoRAs looked up."""
+
+from collections.abc import Collection
+from typing import Protocol, cast
+
+from models.card import Value
+from models.catalogue import Catalogue
+from models.generation import settings_of
+from models.prompt import LoraTag, split_lora_tags
+from models.weights import WeightSet
+from pipelines.contract import GenerationRequest, LoraUse
+from server.domain.task import Task
+
+
+class CannotPrepare(Exception):
+    """The task can't be drawn here; the message says why in one sentence."""
+
+
+class Preparation(Protocol):
+    """Knows which models this worker draws, and how to ask its engine for a picture."""
+
+    @property
+    def models(self) -> Collection[str]:
+        """The models whose tasks this worker may claim."""
+        ...
+
+    def prepare(self, task: Task, generation_id: str) -> tuple[GenerationRequest, list[str]]:
+        """Return the request and remarks for the task's log. Raises CannotPrepare."""
+        ...
+
+
+class CardPreparation:
+    """Prepares tasks of the catalogue's cards for one set of weights (None: an engine that needs none)."""
+
+    def __init__(self, catalogue: Catalogue, models: Collection[str], weights: WeightSet | None) -> None:
+        self._catalogue = catalogue
+        self._weights = weights
+        self.models = models
+
+    def prepare(self, task: Task, generation_id: str) -> tuple[GenerationRequest, list[str]]:
+        """Return the request: no LoRA tag is left in its prompt, and every LoRA is a file that is there."""
+        owner, _, name = task.model.partition("/")
+        card = self._catalogue.find(owner, name)
+        if card is None:
+            raise CannotPrepare(f"This worker has no card for {task.model}. Install the card, or run the task again.")
+        settings = settings_of(cast("dict[str, Value]", task.values))
+        prompt = split_lora_tags(settings.prompt)
+        negative = split_lora_tags(settings.negative_prompt)
+        notes = [*prompt.notes, *(f"negativePrompt: {note}" for note in negative.notes)]
+        of_card = (LoraTag(lora.name, lora.weight) for lora in card.loras)
+        uses = self._resolve((*of_card, *prompt.loras), notes)
+        request = GenerationRequest(
+            generation_id=generation_id,
+            prompt=prompt.text,
+            negative_prompt=negative.text,
+            width=settings.width,
+            height=settings.height,
+            samples=settings.samples,
+            seed=settings.seed,
+            steps=settings.steps,
+            refiner_steps=settings.refiner_steps,
+            guidance_scale=settings.guidance_scale,
+            high_noise_frac=settings.high_noise_frac,
+            use_refiner=settings.use_refiner,
+            noise_scheduler=settings.noise_scheduler,
+            loras=uses,
+        )
+        return request, notes
+
+    def _resolve(self, tags: tuple[LoraTag, ...], notes: list[str]) -> tuple[LoraUse, ...]:
+        """Look the tags up; a prompt's word about a LoRA outweighs the card's."""
+        uses: dict[str, LoraUse] = {}
+        for tag in tags:
+            path = None if self._weights is None else self._weights.lora_for(tag.name)
+            if path is None:
+                notes.append(f"LoRA {tag.name[:60]!r} is not installed here and was ignored.")
+            else:
+                uses[path.stem] = LoraUse(name=path.stem, path=str(path), weight=tag.weight)
+        return tuple(uses[name] for name in sorted(uses))

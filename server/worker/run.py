@@ -1,0 +1,138 @@
+"""One claimed task on its way through the engine: what has happened, and what is still to be written."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from server.domain.events import EventType, NewEvent
+from server.domain.lifecycle import TaskStatus
+from server.domain.task import SUCCESS, Claimed, Ending, StoredFile
+from server.domain.types import JsonObject
+from server.ports import Clock, TaskStore
+from server.services.story import ending_events
+from server.worker.log_tail import LogTail
+
+REPORT_SECONDS = 0.25
+RETRY_SECONDS = 1.0
+
+
+class Run:
+    """Writes a task's story under its lease, in order.
+
+    Writes wait in a line: when the database is away nothing is lost and nothing overtakes, and `flush` goes on where
+    it stopped. `flush` raises LeaseLost when the task is no longer ours.
+    """
+
+    def __init__(self, claimed: Claimed, tasks: TaskStore, clock: Clock) -> None:
+        self.task = claimed.task
+        self.lease = claimed.lease
+        self.generation_id = f"{claimed.task.id}.{claimed.lease.attempt}.{claimed.lease.token[:8]}"
+        self.samples = -1  # unknown until prepared
+        self.received = 0
+        self.lost = False
+        self.over = False
+        self.engine_done = True
+        self.stop_sent: float | None = None
+        self._tasks = tasks
+        self._clock = clock
+        self._log = LogTail()
+        self._writes: deque[Callable[[], None]] = deque()
+        self._stored = 0
+        self._drawing_since = clock.monotonic()
+        self._reported = 0.0
+        self._progress: JsonObject | None = None
+        self._retry_at = 0.0
+
+    # ── what happened ────────────────────────────────────────────────────────────────────────────────────────────────
+    def move(self, to: TaskStatus) -> None:
+        """Tell that the task came to `to`."""
+        self._writes.append(partial(self._tasks.move, self.lease, to))
+
+    def started(self) -> None:
+        """Drawing begins."""
+        self._drawing_since = self._clock.monotonic()
+        self.move(TaskStatus.START)
+
+    def log(self, line: str) -> None:
+        """Note a line; the first ones also become events."""
+        shown = self._log.add(line)
+        if shown is not None:
+            event = NewEvent(EventType.ERROR, shown)
+            self._writes.append(partial(self._tasks.append, self.lease, (event,)))
+
+    def stepped(self, payload: JsonObject, *, last: bool) -> None:
+        """Report progress, a few times a second at most."""
+        now = self._clock.monotonic()
+        if last or now - self._reported >= REPORT_SECONDS:
+            self._reported = now
+            self._progress = payload
+
+    def stored(self, file: StoredFile) -> None:
+        """Record a picture that is safely on disk; the last one ends the task well."""
+        self._stored += 1
+        self._writes.append(partial(self._tasks.add_file, self.lease, file))
+        if self._stored == self.samples:
+            self.end(Ending(SUCCESS))
+
+    def end(self, ending: Ending) -> None:
+        """End the task and lead it to its terminal status. Whatever is reported afterwards is not heard."""
+        if self.over:
+            return
+        self.over = True
+        self._progress = None
+        before: Sequence[NewEvent] = ending_events(ending, str(self._log))
+        self._writes.append(partial(self._tasks.move, self.lease, TaskStatus.END, before=before, ending=ending))
+        self.move(TaskStatus.POSTPROCESS_START)
+        self.move(TaskStatus.POSTPROCESS_END)
+
+    def requeue(self, *, crashed: bool = False, refund: bool = False) -> None:
+        """Give the task back to the queue."""
+        if self.over:
+            return
+        self.over = True
+        self._progress = None
+        self._writes.append(partial(self._tasks.requeue, self.lease, crashed=crashed, refund=refund))
+
+    # ── writing it down ──────────────────────────────────────────────────────────────────────────────────────────────
+    @property
+    def elapsed(self) -> float:
+        """Seconds since drawing began."""
+        return self._clock.monotonic() - self._drawing_since
+
+    @property
+    def drawn(self) -> bool:
+        """Whether every picture has come from the engine."""
+        return self.received == self.samples
+
+    @property
+    def unwanted(self) -> bool:
+        """Whether the engine draws what nobody waits for any more."""
+        return (self.lost or self.over) and not self.engine_done
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is left to do for this run."""
+        return self.engine_done and (self.lost or self.written)
+
+    @property
+    def written(self) -> bool:
+        """Whether the story is over and all of it is in the log."""
+        return self.over and not self._writes
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to write now."""
+        return (bool(self._writes) or self._progress is not None) and self._clock.monotonic() >= self._retry_at
+
+    def postpone(self) -> None:
+        """The database is away: try again in a moment."""
+        self._retry_at = self._clock.monotonic() + RETRY_SECONDS
+
+    def flush(self) -> None:
+        """Write what waits. Raises LeaseLost, or Unavailable (then the rest still waits)."""
+        while self._writes:
+            self._writes[0]()
+            self._writes.popleft()
+        if self._progress is not None:
+            self._tasks.report(self.lease, self._progress)
+            self._progress = None

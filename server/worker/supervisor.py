@@ -1,0 +1,194 @@
+"""The supervisor: claims tasks, keeps leases alive, drains. No torch; one thread decides everything."""
+
+import logging
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from pipelines.contract import Defunct, Loading, Ready
+from server.domain.errors import Unavailable
+from server.domain.rescue import Limits
+from server.domain.worker import Worker, WorkerState
+from server.ports import Clock, FileStore, TaskStore, Wakeups, WorkerRegistry
+from server.services.rescue import rescue
+from server.worker.desk import Desk, DeskPorts, NotStored, Stored
+from server.worker.engine_child import EngineChild
+from server.worker.engine_process import EngineHandle, Exited, Heard
+from server.worker.pace import Every
+from server.worker.prepare import Preparation
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Seconds: how long things last and how often they are looked at."""
+
+    lease: float = 30.0
+    heartbeat: float = 5.0
+    drain: float = 300.0
+    poll: float = 0.5
+    watch: float = 0.25
+    stop_grace: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """The world of a supervisor: the ports it works through."""
+
+    tasks: TaskStore
+    registry: WorkerRegistry
+    files: FileStore
+    wakeups: Wakeups
+    clock: Clock
+    engine: EngineHandle
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Something may have changed."""
+
+
+_Note: TypeAlias = Heard | Stored | NotStored | _Look
+
+
+class Supervisor:
+    """Runs until it is stopped: once to drain, twice to hand back at once."""
+
+    def __init__(
+        self, worker: Worker, outside: Outside, preparation: Preparation, timing: Timing, limits: Limits
+    ) -> None:
+        self._worker = worker
+        self._out = outside
+        self._models = preparation.models
+        self._timing = timing
+        self._limits = limits
+        self._inbox: queue.SimpleQueue[_Note] = queue.SimpleQueue()
+        self._child = EngineChild(outside.engine, self._inbox.put, outside.clock)
+        ports = DeskPorts(
+            tasks=outside.tasks,
+            files=outside.files,
+            wakeups=outside.wakeups,
+            clock=outside.clock,
+            preparation=preparation,
+            limits=limits,
+            stop_grace=timing.stop_grace,
+        )
+        self._desk = Desk(self._child, ports, self._inbox.put)
+        self._capacity = 1
+        self._stops = 0
+        self._draining_since: float | None = None
+        self._handed_back = False
+        monotonic = outside.clock.monotonic
+        self._beat_due = Every(timing.heartbeat, monotonic)
+        self._watch_due = Every(timing.watch, monotonic)
+        self._rescue_due = Every(max(timing.lease / 3, timing.watch), monotonic)
+        self._claim_due = Every(timing.poll, monotonic)
+
+    def stop(self) -> None:
+        """Ask to stop. Safe to call from a signal handler."""
+        self._stops += 1
+        self._inbox.put(_Look())
+
+    def run(self) -> int:
+        """Work until stopped; return the exit code: 1 when the engine can't be loaded."""
+        self._out.wakeups.listen(self._woken)
+        while not self._done():
+            if not self._stops:
+                self._child.start_if_due()
+            self._tick()
+            self._hear(self._next())
+        self._desk.close()
+        self._child.close(self._timing.stop_grace)
+        self._attempt(lambda: self._out.registry.leave(self._worker.id))
+        if self._child.hopeless:
+            _log.error("giving up: %s", self._child.last_words)
+            return 1
+        return 0
+
+    # ── the loop ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _woken(self) -> None:
+        self._claim_due.now()
+        self._inbox.put(_Look())
+
+    def _next(self) -> _Note:
+        restless = self._desk or self._stops or not self._child.ready
+        try:
+            return self._inbox.get(timeout=self._timing.watch if restless else self._timing.poll)
+        except queue.Empty:
+            return _Look()
+
+    def _tick(self) -> None:
+        if self._stops or self._child.hopeless:
+            self._drain()
+        if self._beat_due():
+            self._attempt(self._beat)
+        if self._rescue_due():
+            self._attempt(self._rescue)
+        if self._desk and self._watch_due():
+            self._attempt(self._desk.watch)
+        held = len(self._desk)
+        self._desk.pursue()
+        if self._claim_due() or len(self._desk) < held:
+            self._attempt(self._claim)
+
+    def _hear(self, note: _Note) -> None:
+        match note:
+            case _Look():
+                pass
+            case Loading():
+                self._child.on_loading(note)
+            case Ready():
+                self._child.on_ready(note)
+                self._beat_due.now()
+                self._claim_due.now()
+            case Defunct():
+                self._child.on_defunct(note)
+            case Exited():
+                self._desk.exited(note, on_purpose=self._child.ending)
+                self._child.on_exited(note)
+                self._beat_due.now()
+            case _:
+                self._desk.hear(note)
+
+    def _attempt(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except Unavailable as away:
+            _log.warning("%s", away)
+
+    # ── what is due ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def _beat(self) -> None:
+        state = WorkerState.READY if self._child.ready else WorkerState.LOADING
+        if self._stops:
+            state = WorkerState.DRAINING
+        self._out.registry.beat(replace(self._worker, state=state, device=self._child.device))
+        leases = self._desk.leases
+        if leases:
+            self._out.tasks.renew(leases, self._timing.lease)
+
+    def _rescue(self) -> None:
+        if rescue(self._out.tasks, self._worker.id, self._timing.lease, self._limits):
+            self._out.wakeups.wake()
+
+    def _claim(self) -> None:
+        while self._child.ready and not self._stops and len(self._desk) < self._capacity:
+            claimed = self._out.tasks.claim(self._worker.id, self._models, self._timing.lease)
+            if claimed is None:
+                return
+            self._desk.begin(claimed)
+
+    def _drain(self) -> None:
+        now = self._out.clock.monotonic()
+        if self._draining_since is None:
+            self._draining_since = now
+            self._beat_due.now()
+            _log.info("stopping: %d running task(s) may finish within %g s", len(self._desk), self._timing.drain)
+        overdue = now - self._draining_since >= self._timing.drain
+        if (self._stops > 1 or overdue or self._child.hopeless) and not self._handed_back:
+            self._handed_back = True
+            self._desk.hand_back()
+
+    def _done(self) -> bool:
+        return bool(self._stops or self._child.hopeless) and not self._desk

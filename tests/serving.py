@@ -1,0 +1,140 @@
+"""A whole easel on loopback for tests: real HTTP, a real database file, a supervisor and a fake engine child."""
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from websockets.sync.client import ClientConnection, connect
+
+from models.catalogue import Catalogue
+from server.adapters.sql.engines import Database
+from server.adapters.sql.projects import SqlProjectStore
+from server.adapters.sql.schema import upgrade
+from server.adapters.sql.tasks import SqlTaskStore
+from server.adapters.wakeups import LocalWakeups
+from server.domain.project import AuthMethod
+from server.entrypoints.composition import (
+    choose_drawing,
+    make_supervisor,
+    make_wiring,
+    open_settled_database,
+    secret_box,
+)
+from server.entrypoints.serve import ApiThread
+from server.services.projects import Credentials, create_project
+from server.settings import Settings
+
+NONCE = "1734513807"
+BODY = {"prompt": "a small red circle on a blue background", "width": "64", "height": "64", "steps": "10", "seed": "1"}
+"""A body that is quickly drawn."""
+
+
+def signed(credentials: Credentials, nonce: str = NONCE) -> dict[str, str]:
+    """Return the headers of a signed call; for a key project, the key alone."""
+    if credentials.api_secret is None:
+        return {"x-api-key": credentials.api_key}
+    message = f"{credentials.api_secret}{nonce}".encode()
+    signature = hmac.new(credentials.api_key.encode(), message, hashlib.sha256).hexdigest()
+    return {"x-api-key": credentials.api_key, "x-nonce": nonce, "x-signature": signature}
+
+
+@dataclass
+class Easel:
+    """A running server and its default project's credentials."""
+
+    port: int
+    credentials: Credentials
+    database: Database
+    settings: Settings
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def tasks(self) -> SqlTaskStore:
+        return SqlTaskStore(self.database)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return signed(self.credentials)
+
+    def new_project(self, name: str, auth: AuthMethod = AuthMethod.SIGNATURE) -> Credentials:
+        return create_project(SqlProjectStore(self.database), secret_box(self.settings), name, auth)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> httpx2.Response:
+        """POST to /v1/`path` with the default project's headers; `json`, `content`, `data`, `headers` go through."""
+        options.setdefault("headers", self.headers)
+        if body is not None:
+            options["json"] = body
+        return httpx2.post(f"{self.url}/v1/{path}", trust_env=False, timeout=30, **options)
+
+    def run(self, model: str = "hevok/studio-trigger", **parameters: Any) -> dict[str, Any]:
+        """Queue a task; return {taskid, socketaccesstoken, …}."""
+        return self.post(f"Run/{model}", {**BODY, **parameters}).json()
+
+    def detail(self, token: str) -> dict[str, Any]:
+        """Return the task object."""
+        return self.post("Task/Detail", {"tasktoken": token}).json()["tasklist"][0]
+
+    def socket(self, **options: Any) -> ClientConnection:
+        """Open a websocket at /v1."""
+        return connect(f"ws://127.0.0.1:{self.port}/v1", proxy=None, **options)
+
+    def follow(self, token: str, until: str | None = None) -> list[dict[str, Any]]:
+        """Register `token` and return its frames up to the terminal one, or the first of type `until`."""
+        with self.socket() as socket:
+            socket.send(json.dumps({"type": "task_info", "tasktoken": token}))
+            return collect(socket, until)
+
+    def finish(self, **parameters: Any) -> dict[str, Any]:
+        """Run a task to its end; return its task object."""
+        token = self.run(**parameters)["socketaccesstoken"]
+        self.follow(token)
+        return self.detail(token)
+
+
+def collect(socket: ClientConnection, until: str | None = None, timeout: float = 60) -> list[dict[str, Any]]:
+    """Return the frames after the welcome, up to a terminal one or the first of type `until`."""
+    frames: list[dict[str, Any]] = []
+    while True:
+        frame = json.loads(socket.recv(timeout))
+        if frame["type"] != "connected":
+            frames.append(frame)
+            if frame["terminal"] or frame["type"] == until:
+                return frames
+
+
+@contextmanager
+def serving(folder: Path, *, worker: bool = True, **settings: Any) -> Generator[Easel, None, None]:
+    """Serve from `folder` with the fake engine; `settings` are `Settings` fields."""
+    settled = Settings(
+        **{"data_dir": folder, "port": 0, "engine": "fake", "fake": "step_ms=1", "log_level": "debug", **settings}
+    )
+    database = open_settled_database(settled)
+    upgrade(database)
+    credentials = create_project(SqlProjectStore(database), secret_box(settled), "default", AuthMethod.SIGNATURE)
+    wakeups = LocalWakeups()
+    api = ApiThread(make_wiring(settled, database, wakeups, needs_worker=worker), settled)
+    drawing = choose_drawing(settled, Catalogue.load())
+    supervisor = make_supervisor(settled, database, wakeups, drawing, default_drain=10)
+    thread = threading.Thread(target=supervisor.run, name="supervisor")
+    api.start()
+    if worker:
+        thread.start()
+    try:
+        yield Easel(api.port, credentials, database, settled)
+    finally:
+        if worker:
+            supervisor.stop()
+            supervisor.stop()
+            thread.join()
+        api.stop()
+        database.close()

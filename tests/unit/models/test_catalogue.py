@@ -1,0 +1,230 @@
+"""Cards: what is packaged, what an operator adds, and what a card that can't be used is told."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from models.card import CardError
+from models.card_file import read_card
+from models.catalogue import Catalogue
+
+CARD = """
+family = "small"
+owner = "me"
+name = "mine"
+title = "Mine"
+description = "A card."
+categories = ["text-to-image"]
+tags = []
+cps = 0
+[weights]
+base = ["a/base", "b"]
+refiner = ["a/refiner", "c"]
+"""
+
+FAMILY = """
+[[groups]]
+title = "All"
+[[groups.items]]
+id = "prompt"
+type = "textarea"
+label = "Prompt"
+required = true
+[[groups.items]]
+id = "scale"
+type = "range"
+number = "float"
+label = "Scale"
+default = 4
+min = 0
+max = 30
+[[groups.items]]
+id = "side"
+type = "range"
+number = "int"
+label = "Side"
+default = 64
+min = 64
+max = 128
+multiple_of = 8
+[[groups.items]]
+id = "refiner"
+type = "select"
+label = "Refiner"
+default = ""
+options = [{ label = "NO", value = "off" }, { label = "YES", value = "" }]
+"""
+
+
+def read(card: str = CARD, family: str = FAMILY):
+    return read_card(card, {"small": family}, "mine.toml")
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text, encoding="utf-8")
+
+
+def test_the_packaged_cards(catalogue):
+    assert [card.slug for card in catalogue] == [
+        "hevok/studio-trigger",
+        "stabilityai/stable-diffusion-xl-base-1.0",
+    ]
+    assert len(catalogue) == 2
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [("hevok", "studio-trigger"), ("Hevok", "Studio-Trigger"), ("HEVOK", "STUDIO-TRIGGER")]
+)
+def test_cards_are_found_in_any_case(catalogue, owner, name):
+    assert catalogue.find(owner, name).title == "Studio-Trigger"
+
+
+@pytest.mark.parametrize(("owner", "name"), [("hevok", "other"), ("", ""), ("hevok/studio-trigger", ""), ("..", "..")])
+def test_other_cards_are_not(catalogue, owner, name):
+    assert catalogue.find(owner, name) is None
+
+
+def test_studio_trigger_says_what_wiro_says(card):
+    assert card.categories == ("model", "lora-sdxl", "text-to-image", "checkpoint-file", "fp16", "persistent")
+    assert card.tags == ("anime", "studio trigger", "art style", "art style capture", "anime studio")
+    assert (card.cps, card.loras) == (0.0, ())
+    assert card.weights.base == ("stable-diffusion-xl-base-1.0", "miniature/base")
+    assert card.weights.refiner == ("stable-diffusion-xl-refiner-1.0", "miniature/refiner")
+    types = {parameter.id: parameter.type for parameter in card.parameters}
+    assert types == {
+        "prompt": "textarea",
+        "negativePrompt": "textarea",
+        "samples": "range",
+        "width": "range",
+        "height": "range",
+        "seed": "text",
+        "steps": "range",
+        "scale": "range",
+        "scheduler": "select",
+        "refiner": "select",
+        "highNoiseFrac": "range",
+        "stepsRefiner": "range",
+    }
+    assert [parameter.id for parameter in card.parameters if parameter.required] == ["prompt"]
+
+
+def test_the_refiner_select_has_wiros_labels(card):
+    options = card.parameter("refiner").options
+
+    assert [(option.label, option.value) for option in options] == [("NO", "--only_base_model"), ("YES", "")]
+    assert card.parameter("nothing") is None
+
+
+def test_a_card_overrides_its_family():
+    card = read(CARD + '[parameters.scale]\ndefault = 7\nmax = 10\nlabel = "Guidance"')
+
+    scale = card.parameter("scale")
+    assert (scale.default, scale.minimum, scale.maximum, scale.label) == (7.0, 0, 10, "Guidance")
+    assert type(scale.default) is float
+
+
+def test_a_card_names_its_loras():
+    card = read(CARD.replace("cps = 0", 'cps = 0\nloras = [{ name = "ink", weight = 0.5 }, { name = "wash" }]'))
+
+    assert [(lora.name, lora.weight) for lora in card.loras] == [("ink", 0.5), ("wash", 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('title = "Mine"', "", "`title` is missing"),
+        ('title = "Mine"', "title = 5", "`title` must be text"),
+        ('title = "Mine"', 'title = "Mine"\ntitel = "x"', "`titel` is not a key"),
+        ("tags = []", "tags = [5]", "`tags` must be a list of texts"),
+        ("cps = 0", 'cps = "free"', "`cps` must be a number"),
+        ("cps = 0", "cps = inf", "`cps` must be a number"),
+        ("cps = 0", "cps = nan", "`cps` must be a number"),
+        ("cps = 0", "cps = true", "`cps` must be a number"),
+        ("cps = 0", "cps = 0\nloras = [5]", "`loras` must be a list of tables"),
+        ('owner = "me"', 'owner = "me/you"', "no clean slug"),
+        ('owner = "me"', 'owner = "-me"', "no clean slug"),
+        ('family = "small"', 'family = "big"', "no family 'big'; known: small"),
+        ('family = "small"', "family =", "mine.toml: "),
+        ('base = ["a/base", "b"]', "base = []", "at least one base"),
+        ('base = ["a/base", "b"]', 'base = ["b"]', "as many refiners as bases"),
+        ('base = ["a/base", "b"]', 'base = ["../base", "b"]', "plain folder name"),
+        ('base = ["a/base", "b"]', 'base = ["/base", "b"]', "plain folder name"),
+        ("[weights]", "[parameters.steps]\ndefault = 1\n[weights]", "`steps` is not a key"),
+        ("[weights]", '[parameters.scale]\ntype = "text"\n[weights]', "can't be overridden"),
+        ("[weights]", "[parameters.scale]\ndefault = 31\n[weights]", "default of parameter 'scale' must be between"),
+        ("[weights]", "[parameters.side]\ndefault = 65\n[weights]", "must be a multiple of 8"),
+        ("[weights]", "[parameters.side]\ndefault = 64.0\n[weights]", "should read 64"),
+        ("[weights]", '[parameters.refiner]\ndefault = "off"\n[weights]', 'an option "" and needs it as its default'),
+    ],
+)
+def test_a_wrong_card_is_told_what_is_wrong(old, new, told):
+    assert old in CARD
+
+    with pytest.raises(CardError, match=re.escape(told)) as caught:
+        read(CARD.replace(old, new, 1))
+    assert "mine.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('type = "textarea"', 'type = "area"', "needs a type out of"),
+        ('number = "float"', "", "is a range and needs `number`"),
+        ('number = "float"', 'number = "double"', '"int" or "float"'),
+        ("min = 0\n", "", "needs `min` and `max`"),
+        ("min = 0\n", "min = 40\n", "has a `min` above its `max`"),
+        ("multiple_of = 8", "multiple_of = 0", "needs a `multiple_of` above 0"),
+        ("multiple_of = 8", "multiple_of = 8.5", "must be a whole number"),
+        ("required = true", 'required = "yes"', "must be true or false"),
+        ("required = true", "", "needs a default"),
+        ("required = true", 'required = true\ndefault = "x"', "can't have a default"),
+        ("required = true", "required = true\nmin = 0", "only numbers can have"),
+        ("required = true", "required = true\nzero_is_unset = true", "needs `number`"),
+        ('id = "side"', 'id = "scale"', "'scale' is defined twice"),
+        ("multiple_of = 8", 'same_as = "steps"', "'steps', which is no parameter"),
+        ('options = [{ label = "NO", value = "off" }, { label = "YES", value = "" }]', "", "needs options"),
+        ('default = ""', 'default = "on"', "needs it as its default"),
+        ('label = "Scale"', 'label = "Scale"\nhelp = "x"', "`help` is not a key"),
+    ],
+)
+def test_a_wrong_family_is_told_what_is_wrong(old, new, told):
+    assert old in FAMILY
+
+    with pytest.raises(CardError, match=re.escape(told)):
+        read(family=FAMILY.replace(old, new, 1))
+
+
+def test_an_operators_folder_adds_and_replaces_cards(tmp_path):
+    write(tmp_path, "small.toml", FAMILY)
+    write(tmp_path, "me/mine.toml", CARD)
+    studio = CARD.replace('"me"', '"Hevok"').replace('"mine"', '"Studio-Trigger"').replace('"small"', '"sdxl"')
+    write(tmp_path, "Hevok/Studio-Trigger.toml", studio)
+
+    catalogue = Catalogue.load([tmp_path])
+
+    assert catalogue.find("me", "mine").title == "Mine"
+    assert catalogue.find("hevok", "studio-trigger").title == "Mine"
+    assert len(catalogue) == 3
+
+
+def test_a_cards_file_is_called_like_the_card(tmp_path):
+    write(tmp_path, "small.toml", FAMILY)
+    write(tmp_path, "me/other.toml", CARD)
+
+    with pytest.raises(CardError, match=r"other\.toml: the card calls itself me/mine"):
+        Catalogue.load([tmp_path])
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(CardError, match="is no folder of cards"):
+        Catalogue.load([tmp_path / "nowhere"])
+
+
+def test_a_card_that_is_no_utf8_is_told(tmp_path):
+    (tmp_path / "me").mkdir()
+    (tmp_path / "me" / "mine.toml").write_bytes(b"\xff")
+
+    with pytest.raises(CardError, match=r"mine\.toml can't be read"):
+        Catalogue.load([tmp_path])
