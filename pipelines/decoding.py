@@ -1,5 +1,7 @@
 """From latents to pixels."""
 
+from typing import cast
+
 import torch
 from diffusers import AutoencoderKL
 
@@ -14,7 +16,8 @@ def decode(vae: AutoencoderKL, latents: torch.Tensor) -> bytes:
     """
     _check_finite(latents, "latents")
     # what diffusers rounds, in its order
-    image = vae.decode(_unscaled(vae, latents.to(vae.dtype)), return_dict=False)[0]
+    scaled = _unscaled(vae, latents.to(vae.dtype))
+    image = vae.decode(cast("torch.FloatTensor", scaled), return_dict=False)[0]
     _check_finite(image, "pixels")
     unit = (image * 0.5 + 0.5).clamp(0, 1).float()
     pixels = unit.mul(255).round().to(torch.uint8)

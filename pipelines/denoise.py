@@ -64,7 +64,7 @@ def _set_begin_index(scheduler: NoiseScheduler, index: int) -> None:
 
 
 class Sample:
-    """One picture on its way: latents (1, 4, height, width), the generator of all its noise, and its place in its legs."""
+    """One picture on its way: latents (1, 4, height, width), the generator of all its noise, its place in its legs."""
 
     def __init__(self, legs: tuple[Leg, ...], generator: torch.Generator, first_noise: torch.Tensor) -> None:
         self._legs = legs

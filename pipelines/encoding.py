@@ -30,9 +30,7 @@ class Conditioning:
     time_ids: torch.Tensor
 
 
-def encode(
-    expert: Expert, *, prompt: str, negative_prompt: str, width: int, height: int, guided: bool
-) -> Conditioning:
+def encode(expert: Expert, *, prompt: str, negative_prompt: str, width: int, height: int, guided: bool) -> Conditioning:
     """Encode for `expert` with whatever weights its text encoders hold now. Text beyond 77 tokens is cut off."""
     prompts = (negative_prompt, prompt) if guided else (prompt,)
     # one row at a time, as diffusers does: two rows at once would differ in the last bits

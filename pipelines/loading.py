@@ -81,13 +81,15 @@ class _Loader:
 
     def expert(self, folder: Path, name: str, twin_folder: Path | None, twin: Expert | None) -> Expert:
         """Load the expert in `folder`, sharing with its twin what is the same."""
-        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        index = _read_json(folder / "model_index.json")
         dtype = unet_dtype(self._device)
         stages: list[TextStage] = []
         if (folder / "text_encoder").is_dir():
             encoder = self._module(CLIPTextModel, folder / "text_encoder", dtype, name)
             stages.append(TextStage(tokenizer=_tokenizer(folder / "tokenizer"), text_encoder=encoder))
-        encoder_2 = twin.text_stages[-1].text_encoder if twin and self._same(folder, twin_folder, "text_encoder_2") else None
+        encoder_2 = (
+            twin.text_stages[-1].text_encoder if twin and self._same(folder, twin_folder, "text_encoder_2") else None
+        )
         if encoder_2 is None:
             encoder_2 = self._module(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype, name)
         stages.append(TextStage(tokenizer=_tokenizer(folder / "tokenizer_2"), text_encoder=encoder_2))
@@ -108,18 +110,16 @@ class _Loader:
 
     def _vae(self, folder: Path, dtype: torch.dtype, expert: str) -> AutoencoderKL:
         # the stock SDXL VAE overflows in float16, which its configuration says with force_upcast: it stays in float32
-        upcast = bool(AutoencoderKL.load_config(folder, local_files_only=True).get("force_upcast", True))
+        upcast = bool(_read_json(folder / "config.json").get("force_upcast", True))
         return self._module(AutoencoderKL, folder, torch.float32 if upcast else dtype, expert)
 
     def _module(self, kind: Any, folder: Path, dtype: torch.dtype, expert: str) -> Any:
         self._report(f"{expert} {folder.name}", self._done_bytes / max(self._total_bytes, 1))
         # diffusers and transformers both still know a variant by the infix in its file name
         variant = None if _has_plain_weights(folder) else "fp16"
-        module = kind.from_pretrained(
-            folder, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True
-        )
+        module = kind.from_pretrained(folder, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True)
         self._done_bytes += _size_of(folder)
-        # parameters keep requires_grad: without it torch's CPU linear takes another path, whose last bits aren't diffusers'
+        # parameters keep requires_grad: without it torch's CPU linear takes another path, with other last bits
         return module.to(self._device).eval()
 
 
@@ -134,8 +134,13 @@ def same_component(one: Path, other: Path) -> bool:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = _read_json(folder / "config.json")
     return {key: value for key, value in config.items() if not key.startswith("_") and key not in _PROVENANCE}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
 
 
 def _tokenizer(folder: Path) -> CLIPTokenizer:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import torch
-from diffusers import StableDiffusionXLPipeline
+from diffusers.loaders import StableDiffusionXLLoraLoaderMixin
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import nn
@@ -35,7 +35,7 @@ _UNSUPPORTED: Final = ("dora_scale", "lora_magnitude_vector", "hada_", "lokr_", 
 
 @dataclass(frozen=True, slots=True)
 class LoraLayer:
-    """What a layer's weight gains: up · down, with alpha / rank folded into up. down: (rank, …), up: (outputs, rank, …)."""
+    """What a layer's weight gains: up · down, alpha / rank folded in. down: (rank, …), up: (outputs, rank, …)."""
 
     down: torch.Tensor
     up: torch.Tensor
@@ -79,7 +79,7 @@ def _rename(weights: Tensors, peft_settings: dict[str, Any], unet_config: Any) -
     kohya = any(key.startswith("lora_") for key in weights)
     folded = _fold_kohya_alphas(weights) if kohya else weights
     # from a dict, so that no file is looked for; the class method only renames
-    renamed, _alphas = StableDiffusionXLPipeline.lora_state_dict(folded, unet_config=unet_config)
+    renamed: Tensors = StableDiffusionXLLoraLoaderMixin.lora_state_dict(folded, unet_config=unet_config)[0]
     return renamed if kohya else _fold_peft_alphas(renamed, peft_settings)
 
 
@@ -109,7 +109,7 @@ def _fold_peft_alphas(weights: Tensors, settings: dict[str, Any]) -> Tensors:
 
 
 def _peft_settings(content: bytes) -> dict[str, Any]:
-    """The PEFT settings that diffusers keeps in the file's header, flat under `component.`; empty where there are none."""
+    """The PEFT settings that diffusers keeps in the file's header, flat under `component.`; often there are none."""
     size = int.from_bytes(content[:8], "little")
     metadata: dict[str, str] = json.loads(content[8 : 8 + size]).get("__metadata__") or {}
     settings: dict[str, Any] = json.loads(metadata.get("lora_adapter_metadata", "{}"))

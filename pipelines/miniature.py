@@ -1,14 +1,16 @@
 """A small real SDXL: the true architecture with tiny dimensions and random weights, written in diffusers' layout.
 
-It lets everything around the weights run for real on a laptop: tokenizers, text encoders, base, refiner, VAE and a LoRA.
+Everything around the weights then runs for real on a laptop: tokenizers, text encoders, base, refiner, VAE, LoRA.
 Its pictures mean nothing.
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
@@ -43,7 +45,7 @@ _SCHEDULER_CONFIG: dict[str, Any] = {
 
 
 def write_miniature(folder: Path, seed: int = 0) -> None:
-    """Write `base/`, `refiner/` and `loras/Studio-Trigger.safetensors` into `folder`; a seed always gives the same weights.
+    """Write `base/`, `refiner/` and `loras/Studio-Trigger.safetensors` into `folder`, the same bytes for a seed.
 
     Raises:
         FileExistsError: `folder` already holds one.
@@ -155,17 +157,18 @@ def _unet(**config: Any) -> UNet2DConditionModel:
 
 
 def _vae() -> AutoencoderKL:
-    return AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(4, 8, 8, 8),
-        layers_per_block=1,
-        norm_num_groups=4,
-        latent_channels=4,
-        sample_size=1024,
-        scaling_factor=0.13025,
-        force_upcast=True,
-    )
+    config: dict[str, Any] = {
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+        "block_out_channels": (4, 8, 8, 8),
+        "layers_per_block": 1,
+        "norm_num_groups": 4,
+        "latent_channels": 4,
+        "sample_size": 1024,
+        "scaling_factor": 0.13025,
+        "force_upcast": True,
+    }
+    return AutoencoderKL(**config)
 
 
 def _lora_weights(
@@ -192,7 +195,7 @@ def _lora_layer(name: str, layer: torch.nn.Linear) -> dict[str, torch.Tensor]:
 
 
 def _sgm_name(name: str) -> str:
-    """Stability's name for an attention layer: down_blocks.1.attentions.0.x → input_blocks.3.1.x (one layer per block)."""
+    """Stability's name for an attention layer: down_blocks.1.attentions.0.x → input_blocks.3.1.x."""
     kind, *rest = name.split(".")
     if kind == "mid_block":
         return ".".join(["middle_block", "1", *rest[2:]])
@@ -200,3 +203,8 @@ def _sgm_name(name: str) -> str:
     if kind == "down_blocks":
         return ".".join(["input_blocks", str(1 + 2 * int(block) + int(layer)), "1", *rest])
     return ".".join(["output_blocks", str(2 * int(block) + int(layer)), "1", *rest])
+
+
+if __name__ == "__main__":
+    transformers.utils.logging.disable_progress_bar()
+    write_miniature(Path(sys.argv[1]))

@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
@@ -64,11 +66,11 @@ def byte_symbols() -> list[str]:
     return [chr(byte) for byte in printable] + [chr(256 + index) for index in range(len(others))]
 
 
-def learn_merges(words: list[str]) -> list[Pair]:
+def learn_merges(words: Sequence[str]) -> list[Pair]:
     """Byte-pair encoding, learned until each word is one token; ties go to the alphabetically first pair."""
     spelt = [[*word[:-1], word[-1] + END_OF_WORD] for word in words]
     merges: list[Pair] = []
-    while pairs := Counter(pair for parts in spelt for pair in zip(parts, parts[1:], strict=False)):
+    while pairs := Counter(pair for parts in spelt for pair in pairwise(parts)):
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))
         merges.append(best)
         spelt = [_merge(parts, best) for parts in spelt]

@@ -4,10 +4,12 @@ A scheduler object remembers its timesteps, its position and its solver's histor
 its `config` picks up flags of its class, so it is never the source of another.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, cast
 
+import torch
 from diffusers import (
     DDIMScheduler,
     DDPMScheduler,
@@ -20,17 +22,19 @@ from diffusers import (
 
 from pipelines.errors import GenerationError
 
-NoiseScheduler: TypeAlias = (
-    EulerDiscreteScheduler
-    | DDIMScheduler
-    | LMSDiscreteScheduler
-    | DPMSolverMultistepScheduler
-    | PNDMScheduler
-    | DDPMScheduler
-    | EulerAncestralDiscreteScheduler
-)
 
-NOISE_SCHEDULERS: Final[Mapping[str, type[NoiseScheduler]]] = {
+class NoiseScheduler(Protocol):
+    """What a denoising loop uses of diffusers' schedulers, whose own signatures differ."""
+
+    config: Mapping[str, Any]
+    timesteps: torch.Tensor
+    init_noise_sigma: float | torch.Tensor
+    set_timesteps: Callable[..., None]
+    scale_model_input: Callable[..., torch.Tensor]
+    step: Callable[..., tuple[torch.Tensor, ...]]
+
+
+NOISE_SCHEDULERS: Final[Mapping[str, type[Any]]] = {
     "EulerDiscreteScheduler": EulerDiscreteScheduler,
     "DDIMScheduler": DDIMScheduler,
     "LMSDiscreteScheduler": LMSDiscreteScheduler,
@@ -47,7 +51,8 @@ def read_scheduler_config(expert: Path) -> Mapping[str, Any]:
     Raises:
         OSError: there is none.
     """
-    config: dict[str, Any] = EulerDiscreteScheduler.load_config(expert / "scheduler", local_files_only=True)
+    text = (expert / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8")
+    config: dict[str, Any] = json.loads(text)
     return config
 
 
@@ -59,4 +64,5 @@ def build_noise_scheduler(name: str, config: Mapping[str, Any]) -> NoiseSchedule
     """
     if name not in NOISE_SCHEDULERS:
         raise GenerationError(f"There is no noise scheduler {name!r}; there are {', '.join(NOISE_SCHEDULERS)}.")
-    return NOISE_SCHEDULERS[name].from_config(dict(config))
+    kind = cast("Any", NOISE_SCHEDULERS[name])
+    return kind.from_config(dict(config))

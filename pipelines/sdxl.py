@@ -26,7 +26,7 @@ class SdxlEngine:
     Args:
         base: folder of the base in diffusers' layout, safetensors only.
         refiner: folder of the refiner, or None.
-        device: "cpu", "cuda" or "cuda:0".
+        device: "cpu", "cuda", "cuda:0", or "auto": a CUDA device if there is one.
         threads: CPU threads for torch, or None for its own choice.
         on_latents: called with (generation id, sample, final latents) before each decode.
     """
@@ -42,7 +42,7 @@ class SdxlEngine:
     ) -> None:
         self._base = base
         self._refiner = refiner
-        self._device = torch.device(device)
+        self._device = _device_of(device)
         self._threads = threads
         self._on_latents = on_latents
         self._studio: Studio | None = None
@@ -101,7 +101,7 @@ class SdxlEngine:
                 events = generation.step()
         except GenerationError as error:
             reason, out_of_memory = str(error), False
-        except Exception as error:  # noqa: BLE001 - whatever breaks one generation, the others go on
+        except Exception as error:  # whatever breaks one generation, the others go on
             logging.getLogger(__name__).warning("generation %s failed", generation.request.generation_id, exc_info=True)
             reason, out_of_memory = reason_for(error), is_out_of_memory(error)
         else:
@@ -120,6 +120,12 @@ class SdxlEngine:
         gc.collect()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _device_of(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
 
 
 def _name_of(device: torch.device) -> str:

@@ -11,7 +11,7 @@ from pipelines.lora_files import UNET
 
 
 class Studio:
-    """Base and refiner on their device. Before a base module runs, it is dressed for the generation whose turn it is."""
+    """Base and refiner on their device. Before a base module runs, it is dressed for the generation at hand."""
 
     def __init__(self, weights: Weights, device: torch.device) -> None:
         self.device = device

@@ -1,14 +1,17 @@
 """A real PostgreSQL for the tests: one cluster per test process, a migrated template, a clone of it per test."""
 
+import atexit
 import os
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from server.adapters.sql import schema
@@ -22,6 +25,9 @@ _SETTINGS = {
     "autovacuum": "off",
     "max_connections": "200",
 }
+
+
+_PREFIX = "easel-pg-"
 
 
 class Cluster:
@@ -70,8 +76,10 @@ class Cluster:
 @contextmanager
 def running_cluster() -> Iterator[Cluster]:
     """Start a cluster in a folder of its own; on the way out, stop it and remove every trace."""
+    _remove_orphans()
     # pgserver makes all parents of its folder readable: only the system's temporary folder may be one of them.
-    home = Path(tempfile.mkdtemp(prefix="easel-pg-", dir=tempfile.gettempdir()))
+    home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=tempfile.gettempdir()))
+    (home / "owner").write_text(str(os.getpid()))
     try:
         with _runtime_folder(home):
             server = _start(home / "data")
@@ -80,8 +88,23 @@ def running_cluster() -> Iterator[Cluster]:
                     yield cluster
             finally:
                 server.cleanup()
+                atexit.unregister(server._cleanup)  # it would do the same again, and leave its lock file behind
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _remove_orphans() -> None:
+    """Stop and remove the clusters of test processes that were killed: a server outlives its SIGKILLed owner."""
+    for home in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError, ValueError, psutil.Error):  # another user's, or somebody removes it right now
+            if psutil.pid_exists(int((home / "owner").read_text())):
+                continue
+            with suppress(OSError, psutil.NoSuchProcess):
+                server = psutil.Process(int((home / "data" / "postmaster.pid").read_text().splitlines()[0]))
+                if str(home / "data") in server.cmdline():
+                    server.send_signal(signal.SIGINT)
+                    server.wait(10)
+            shutil.rmtree(home)
 
 
 @contextmanager
@@ -89,6 +112,7 @@ def _runtime_folder(home: Path) -> Iterator[None]:
     """Give pgserver the private XDG_RUNTIME_DIR it insists on; it looks at it when it is imported."""
     folder = home / "run"
     folder.mkdir(mode=0o700)
+    (folder / "python_PostgresServer").mkdir()  # else its lock lies in /tmp, shared with every other user's
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = str(folder)
     try:

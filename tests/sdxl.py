@@ -1,4 +1,4 @@
-"""The miniature SDXL for tests, and requests for it. A test module imports `miniature_fixture` to ask for `miniature`."""
+"""The miniature SDXL for tests, and requests for it. Importing `miniature_fixture` lets tests ask for `miniature`."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -14,12 +14,17 @@ import httpx2
 from websockets.sync.client import ClientConnection, connect
 
 from models.catalogue import Catalogue
+from server.adapters.files import LocalFiles
+from server.adapters.memory import MemoryStores
+from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.schema import upgrade
 from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.wakeups import LocalWakeups
+from server.api.wiring import Wiring
 from server.domain.project import AuthMethod
+from server.domain.rescue import Limits
 from server.entrypoints.composition import (
     choose_drawing,
     make_supervisor,
@@ -110,6 +115,23 @@ def collect(socket: ClientConnection, until: str | None = None, timeout: float =
             frames.append(frame)
             if frame["terminal"] or frame["type"] == until:
                 return frames
+
+
+def memory_wiring(folder: Path = Path("nowhere")) -> Wiring:
+    """What an API needs, in memory; files would go to `folder`."""
+    stores = MemoryStores()
+    return Wiring(
+        tasks=stores,
+        log=stores,
+        projects=stores,
+        registry=stores,
+        files=LocalFiles(folder),
+        secrets=FileKeySecretBox(folder / "secret.key"),
+        wakeups=LocalWakeups(),
+        health=stores,
+        catalogue=Catalogue.load(),
+        limits=Limits(),
+    )
 
 
 @contextmanager

@@ -119,7 +119,11 @@ def sqlite_url(folder: Path) -> str:
 
 def new_project(name: str) -> NewProject:
     return NewProject(
-        name=name, auth=AuthMethod.SIGNATURE, key_hash=f"hash-of-{name}", key_prefix=name[:4], secret_encrypted=b"\0\xff"
+        name=name,
+        auth=AuthMethod.SIGNATURE,
+        key_hash=f"hash-of-{name}",
+        key_prefix=name[:4],
+        secret_encrypted=b"\0\xff",
     )
 
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from fastapi import Depends, Request
 from starlette.datastructures import Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
 from server.domain.errors import BadRequest
 from server.domain.types import JsonValue
@@ -19,7 +20,8 @@ MAX_BODY: Final = 1_000_000
 MAX_DRAINED: Final = 16_000_000
 MAX_DEPTH: Final = 32
 MAX_FIELDS: Final = 500
-_BOUNDARY: Final = re.compile(rb"--([!-~]{1,70})[ \t]*\r?\nContent-Disposition:", re.IGNORECASE)
+# The boundary's line, then any header: .NET and aiohttp don't begin with Content-Disposition.
+_BOUNDARY: Final = re.compile(rb"--([0-9A-Za-z'()+_,./:=?-]{1,70})[ \t]*\r?\n[A-Za-z0-9-]+[ \t]*:")
 
 Fields: TypeAlias = Mapping[str, JsonValue]
 
@@ -43,12 +45,15 @@ Body = Annotated[Fields, Depends(read_fields)]
 async def _read(request: Request) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= MAX_BODY:
-            chunks.append(chunk)
-        elif size > MAX_DRAINED:
-            break
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= MAX_BODY:
+                chunks.append(chunk)
+            elif size > MAX_DRAINED:
+                break
+    except ClientDisconnect:
+        raise BadRequest from None  # answered to nobody: the caller hung up
     # A body a little too large is read to its end, so that the client gets to read the answer.
     if size > MAX_BODY:
         raise BadRequest(f"Request body is larger than {MAX_BODY} bytes.")
@@ -117,14 +122,22 @@ async def _multipart(body: bytes, boundary: bytes) -> Fields:
     async def stream() -> AsyncIterator[bytes]:
         yield body
 
-    headers = Headers({"content-type": f"multipart/form-data; boundary={boundary.decode('ascii')}"})
+    # The parser would read text that is no UTF-8 as Latin-1; asked for Latin-1 it hands on the bytes as they are.
+    label = f'multipart/form-data; charset=latin-1; boundary="{boundary.decode("ascii")}"'
+    headers = Headers({"content-type": label})
     parser = MultiPartParser(headers, stream(), max_files=20, max_fields=MAX_FIELDS, max_part_size=MAX_BODY)  # pyright: ignore[reportArgumentType]  an async iterator is all it needs
     try:
         form = await parser.parse()
         # No model here takes files yet; a file part is an unknown key like any other.
-        return _collect([(name, value) for name, value in form.multi_items() if isinstance(value, str)])
+        pairs = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+        await form.close()
+        return _collect([(_utf8(name), _utf8(value)) for name, value in pairs])
     except (MultiPartException, ValueError, KeyError):
         raise BadRequest from None
+
+
+def _utf8(latin: str) -> str:
+    return latin.encode("latin-1").decode()
 
 
 def _collect(pairs: list[tuple[str, str]]) -> Fields:

@@ -112,8 +112,9 @@ def _drop(text: str, excess: int) -> str:
 
 
 def _encode_text(text: str) -> bytes:
-    return json.dumps(text, ensure_ascii=False).encode()
+    return json.dumps(text, ensure_ascii=False).encode(errors="replace")
 
 
 def _encode(frame: Mapping[str, object]) -> str:
-    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="replace").decode()  # an engine's log may hold lone surrogates, a text frame may not

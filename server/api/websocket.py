@@ -113,6 +113,6 @@ def _registration(text: str) -> str | None:
     if fields.get("type") != "task_info":
         return None
     token = fields.get("tasktoken")
-    if not isinstance(token, str) or not token.isascii():
-        return ""
-    return token.strip()
+    text_of_token = token.strip() if isinstance(token, str) else ""
+    # PostgreSQL takes no NUL, and no token has anything of the kind.
+    return text_of_token if text_of_token.isascii() and text_of_token.isprintable() else ""

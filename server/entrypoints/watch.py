@@ -20,7 +20,7 @@ def watch_task(client: Client, token: str, folder: Path, console: Console) -> li
         TextColumn("{task.fields[speed]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console) as bar:
         row = bar.add_task("waiting", total=None, speed="")
         for frame in client.follow(token):
             if frame["type"] == "task_output":

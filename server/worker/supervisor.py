@@ -110,6 +110,7 @@ class Supervisor:
     # ── the loop ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def _woken(self) -> None:
         self._claim_due.now()
+        self._watch_due.now()
         self._inbox.put(_Look())
 
     def _next(self) -> _Note:

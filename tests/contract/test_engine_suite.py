@@ -128,9 +128,7 @@ def test_pixels_are_rgb_of_the_size_asked_for(engine, width, height):
 
 
 def test_a_seed_always_gives_the_same_picture_and_another_seed_another(engine):
-    first, second, other = (
-        of_kind(draw(engine, request_for(seed=seed)), SampleDone)[0].rgb for seed in (11, 11, 12)
-    )
+    first, second, other = (of_kind(draw(engine, request_for(seed=seed)), SampleDone)[0].rgb for seed in (11, 11, 12))
     assert first == second
     assert first != other
 

@@ -92,6 +92,7 @@ def test_latents_are_diffusers_to_the_bit(darkroom, reference, noise_scheduler, 
         {"steps": 1, "refiner_steps": 1, "high_noise_frac": 0.8},
         {"steps": 5, "refiner_steps": 20, "high_noise_frac": 0.99},
         {"steps": 4, "refiner_steps": 3, "high_noise_frac": 0.05},
+        {"steps": 10, "refiner_steps": 10, "high_noise_frac": 0.699},  # a timestep on the boundary: 301
         {"guidance_scale": 1.0},
         {"guidance_scale": 0.0},
         {"negative_prompt": ""},
@@ -210,7 +211,9 @@ def test_a_lora_draws_what_diffusers_draws(darkroom, miniature, weight, use_refi
 @pytest.mark.filterwarnings("ignore:Already found a `peft_config` attribute:UserWarning")  # that is diffusers' way
 def test_two_loras_draw_what_diffusers_draws_in_whatever_order_they_come(darkroom, miniature, tmp_path):
     second = LoraUse(name="Another", path=str(tmp_path / "another.safetensors"), weight=0.5)
-    noisy = {key: value if key.endswith(".alpha") else value.flip(0) for key, value in load_file(miniature.lora).items()}
+    noisy = {
+        key: value if key.endswith(".alpha") else value.flip(0) for key, value in load_file(miniature.lora).items()
+    }
     save_file(noisy, second.path)
     first = miniature.lora_use(0.8)
     drawn = darkroom.final_latents(request_for(loras=(first, second)))

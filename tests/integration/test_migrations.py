@@ -33,8 +33,7 @@ def _tables(database: Database) -> set[str]:
 
 def _differences(database: Database):
     def work(connection):
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-        return compare_metadata(context, METADATA)
+        return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), METADATA)
 
     return database.migrate(work)
 

@@ -39,7 +39,7 @@ class Lifecycle(RuleBasedStateMachine):
             self.lost.append(self.lease)
         self.lease = None
 
-    def _try(self, allowed: bool, verb) -> bool:
+    def _try(self, allowed, verb) -> bool:
         """Run the verb with the best lease there is; it must succeed exactly when the model says so."""
         lease = self.lease or (self.lost[-1] if self.lost else Lease(task_id=self.id, attempt=0, token=""))
         if allowed and self.lease:
@@ -76,7 +76,7 @@ class Lifecycle(RuleBasedStateMachine):
             self.move(onward[0], 0)
 
     @rule(crashed=st.booleans(), refund=st.booleans())
-    def requeue(self, crashed: bool, refund: bool):
+    def requeue(self, crashed, refund):
         def verb(lease: Lease):
             self.stores.tasks.requeue(lease, crashed=crashed, refund=refund)
 

@@ -69,7 +69,7 @@ def test_the_story_goes_on_under_the_next_numbers(stores: Stores):
 
 
 @pytest.mark.parametrize("refund", [False, True])
-def test_files_are_those_of_the_current_attempt(stores: Stores, refund: bool):
+def test_files_are_those_of_the_current_attempt(stores: Stores, refund):
     first = stores.claimed().lease
     stores.tasks.add_file(first, picture(0))
     stores.tasks.add_file(first, picture(1))
@@ -81,7 +81,7 @@ def test_files_are_those_of_the_current_attempt(stores: Stores, refund: bool):
 
 
 @pytest.mark.parametrize("refund", [False, True])
-def test_the_progress_version_never_falls(stores: Stores, refund: bool):
+def test_the_progress_version_never_falls(stores: Stores, refund):
     first = stores.claimed().lease
     for step in range(3):
         stores.tasks.report(first, {"step": step})

@@ -1,0 +1,131 @@
+"""The hot statements use their indexes, however PostgreSQL prepares them."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import ClauseElement, Connection, func, insert, literal, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from server.adapters.sql.engines import Database
+from server.adapters.sql.fence import any_held, entering, held_under
+from server.adapters.sql.queue import claiming, taking_over
+from server.adapters.sql.tables import PROJECTS, TASKS, time_column
+from server.domain.lifecycle import LEASED, TaskStatus
+from server.domain.task import Lease
+from server.domain.types import TaskId
+from tests.stores import MODEL, WORKER, open_sql_stores
+
+MANY = 5000
+LEASE = Lease(task_id=TaskId(1), attempt=1, token="token")
+
+
+@pytest.fixture(params=["sqlite_database_url", "postgres_url"])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database with many finished tasks, some queued, and a few leased ones."""
+    with open_sql_stores(request.getfixturevalue(request.param)) as stores:
+        project = stores.project()
+        assert stores.database
+        stores.database.write(lambda connection: _fill(connection, project.id))
+        stores.database.write(lambda connection: connection.execute(text("ANALYZE")))
+        yield stores.database
+
+
+def _fill(connection: Connection, project_id: int):
+    plain = dict.fromkeys(("callback_url", "base_url", "pexit", "message"), "") | {"parameters": {}, "values": {}}
+    plain |= {"project_id": project_id, "model": MODEL, "attempt": 1, "crashes": 0, "last_seq": 1}
+
+    def row(number: int):
+        status = TaskStatus.POSTPROCESS_END
+        if number % 50 == 0:
+            status = TaskStatus.QUEUE
+        elif number % 500 == 1:
+            status = TaskStatus.START
+        lease = {"lease_token": "t", "lease_until": 1.0} if status in LEASED else {}
+        own = {"uuid": str(number), "token": str(number), "turn": number, time_column(TaskStatus.QUEUE): 1.0}
+        return plain | {"lease_token": None, "lease_until": None} | own | lease | {"status": status.value}
+
+    connection.execute(insert(TASKS), [row(number) for number in range(MANY)])
+
+
+def _plan(database: Database, statement: ClauseElement) -> str:
+    dialect = sqlite.dialect() if database.is_sqlite else postgresql.dialect()
+    compiled = statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True, "render_postcompile": True})
+    explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
+
+    def work(connection: Connection) -> str:
+        rows = connection.exec_driver_sql(explain + str(compiled).replace("%", "%%")).all()
+        return "\n".join(str(row[-1]) for row in rows)
+
+    return database.write(work)
+
+
+def _full_scan(plan: str) -> bool:
+    return "Seq Scan on tasks" in plan or "SCAN tasks\n" in plan + "\n"
+
+
+def test_the_claim_reads_the_queue_only(database: Database):
+    plan = _plan(database, claiming(WORKER, [MODEL], 30))
+    assert "ix_tasks_claim" in plan
+    assert not _full_scan(plan)
+
+
+def test_the_rescue_reads_the_leased_only(database: Database):
+    plan = _plan(database, taking_over(WORKER, 30, 20))
+    assert "ix_tasks_lease" in plan
+    assert not _full_scan(plan)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        entering(TaskStatus.PREPROCESS_START).where(held_under(LEASE, [TaskStatus.ACCEPT])),
+        select(TASKS.c.id).where(any_held([LEASE, LEASE])),
+    ],
+    ids=["move", "held"],
+)
+def test_a_held_task_is_found_by_its_id(database: Database, statement: ClauseElement):
+    plan = _plan(database, statement)
+    assert "pk_tasks" in plan or "PRIMARY KEY" in plan
+    assert not _full_scan(plan)
+
+
+def test_a_page_is_read_in_order(database: Database):
+    query = select(TASKS.c.id).where(TASKS.c.project_id == literal(2)).order_by(TASKS.c.id.desc()).limit(20)
+    plan = _plan(database, query)
+    assert "ix_tasks_page" in plan
+    assert "TEMP B-TREE" not in plan
+    assert not _full_scan(plan)
+
+
+def test_the_next_turn_reads_two_index_entries(database: Database):
+    queued = TASKS.c.status == text("'task_queue'")
+    own = _plan(database, select(func.max(TASKS.c.turn)).where(queued, TASKS.c.project_id == literal(2)))
+    lowest = _plan(database, select(func.min(TASKS.c.turn)).where(queued))
+    assert "ix_tasks_turns" in own or "ix_tasks_claim" in own
+    assert "ix_tasks_claim" in lowest
+    assert not _full_scan(own)
+    assert not _full_scan(lowest)
+
+
+def test_a_prepared_claim_uses_the_index_too(postgres_url: str):
+    """A generic plan knows no parameters: it can use a partial index only if its condition is written out."""
+    with open_sql_stores(postgres_url) as stores:
+        project = stores.project()
+        assert stores.database
+        stores.database.write(lambda connection: _fill(connection, project.id))
+        compiled = claiming(WORKER, [MODEL], 30).compile(
+            dialect=postgresql.dialect(paramstyle="numeric_dollar"), compile_kwargs={"render_postcompile": True}
+        )
+
+        def work(connection: Connection) -> str:
+            connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+            connection.exec_driver_sql("ANALYZE tasks")
+            connection.exec_driver_sql(f"PREPARE claiming AS {compiled}")
+            values = ", ".join(f"'{value}'" for value in compiled.params.values())
+            rows = connection.exec_driver_sql(f"EXPLAIN EXECUTE claiming({values})").scalars()
+            return "\n".join(rows)
+
+        plan = stores.database.write(work)
+        assert "ix_tasks_claim" in plan
+        assert not _full_scan(plan)
+        assert PROJECTS.name not in plan
