@@ -46,14 +46,14 @@ $(STAMP): pyproject.toml constraints.txt
 	  sys.exit(f"easel needs Python 3.11 or later; $(PYTHON) is {v}. Try: make PYTHON=python3.12 setup") \
 	  if sys.version_info < (3, 11) else None'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@index="$(TORCH_INDEX)"; what="PyTorch from $${index:-the default index (with CUDA some 3 GB, for the CPU 200 MB)}"; \
+	@index="$(TORCH_INDEX)"; what="PyTorch from $${index:-the default index (some 185 MB for the CPU, several GB with CUDA)}"; \
 	if [ -z "$$index" ] && [ ! -e /proc/driver/nvidia/version ] && ! command -v nvidia-smi >/dev/null 2>&1 && \
 	  $(BIN)/python -c 'import urllib.request as u; u.urlopen("$(CPU_INDEX)/torch/", timeout=5)' 2>/dev/null; then \
-	  index=$(CPU_INDEX); what="PyTorch for the CPU (200 MB) from its own index"; \
+	  index=$(CPU_INDEX); what="PyTorch for the CPU (some 185 MB) from its own index"; \
 	fi; \
 	echo "setup: downloading $$what"; \
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt --no-deps $${index:+--index-url $$index} torch
-	@echo "setup: downloading the other packages (some 300 MB)"
+	@echo "setup: downloading the other packages (some 230 MB)"
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[worker,dev]'
 	@touch $@
 	@echo "setup: done"

@@ -14,12 +14,16 @@ from server.domain.worker import Worker
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageQuery:
-    """A page of a project's tasks, newest first unless `ascending`; `model` filters by a part of the model's name."""
+    """A page of a project's tasks, newest first unless `ascending`.
+
+    `model` filters by a part of the model's name, in any case; tasks of `or_models` are wanted as well.
+    """
 
     start: int = 0
     limit: int = 20
     ascending: bool = False
     model: str = ""
+    or_models: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

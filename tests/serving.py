@@ -79,7 +79,7 @@ class Easel:
         options.setdefault("headers", self.headers)
         if body is not None:
             options["json"] = body
-        return httpx2.post(f"{self.url}/v1/{path}", trust_env=False, timeout=30, **options)
+        return httpx2.post(f"{self.url}/v1/{path}", trust_env=False, verify=False, timeout=30, **options)
 
     def run(self, model: str = "hevok/studio-trigger", **parameters: Any) -> dict[str, Any]:
         """Queue a task; return {taskid, socketaccesstoken, …}."""

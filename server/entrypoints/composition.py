@@ -1,6 +1,7 @@
 """Putting it together: from settings to stores, the API's wiring and a supervisor."""
 
 import logging
+import math
 import os
 import socket
 import uuid
@@ -23,7 +24,7 @@ from server.api.wiring import Wiring
 from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
-from server.entrypoints.engine import EngineSpec
+from server.entrypoints.engine import EngineSpec, fake_modes
 from server.ports import Wakeups
 from server.settings import Settings
 from server.worker.engine_process import EngineProcess
@@ -161,7 +162,12 @@ def _fake_options(text: str) -> tuple[float, str]:
         if name.strip() not in options:
             raise Trouble(f"EASEL_FAKE has {name.strip()!r}; it takes step_ms and mode.")
         options[name.strip()] = value.strip()
+    if options["mode"] not in fake_modes():
+        raise Trouble(f"EASEL_FAKE has the mode {options['mode']!r}; there are {', '.join(fake_modes())}.")
     try:
-        return float(options["step_ms"]), options["mode"]
+        step_ms = float(options["step_ms"])
     except ValueError:
-        raise Trouble("EASEL_FAKE needs a number of milliseconds for step_ms.") from None
+        step_ms = math.nan
+    if not 0 <= step_ms < math.inf:
+        raise Trouble("EASEL_FAKE needs a number of milliseconds for step_ms.")
+    return step_ms, options["mode"]

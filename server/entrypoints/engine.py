@@ -27,6 +27,13 @@ class EngineSpec:
         return [sys.executable, "-m", "server.entrypoints.engine", json.dumps(asdict(self))]
 
 
+def fake_modes() -> list[str]:
+    """Return how the fake engine can be told to behave."""
+    from pipelines.fake import Mode  # noqa: PLC0415 as below
+
+    return [mode.value for mode in Mode]
+
+
 def main() -> int:
     """Build the engine and serve the pipe."""
     # Ctrl-C is for the supervisor to decide; it ends this process by closing the pipe.

@@ -80,6 +80,11 @@ class Desk:
         """The leases to keep alive."""
         return [run.lease for run in self._runs.values() if not run.lost]
 
+    @property
+    def unwritten(self) -> int:
+        """How many runs have a story that is not yet in the log."""
+        return sum(not (run.lost or run.written) for run in self._runs.values())
+
     def begin(self, claimed: Claimed) -> None:
         """Prepare a claimed task and send it to the engine."""
         run = Run(claimed, self._ports.tasks, self._ports.clock)
@@ -149,6 +154,8 @@ class Desk:
                 run.end(Ending("1", reason))
             case Finished():
                 self._child.on_success()
+                if not run.drawn and not run.lost:
+                    run.end(Ending("1", "The engine finished without all the pictures it was asked for."))
             case _:
                 _log.info("task %s: the engine is free of it", run.task.id)
 
@@ -222,6 +229,8 @@ class Desk:
         """Runs on the writer thread."""
         try:
             self._note(Stored(run.generation_id, store_picture(self._ports.files, run.task, sample)))
-        except OSError as error:
-            reason = f"The picture could not be stored: {error.strerror or error}. Tell the operator."
+        except Exception as error:  # noqa: BLE001 whatever it is, unheard of the run would wait for ever
+            _log.exception("task %s: a picture could not be stored", run.task.id)
+            what = error.strerror if isinstance(error, OSError) else None
+            reason = f"The picture could not be stored: {what or error}. Tell the operator."
             self._note(NotStored(run.generation_id, reason))

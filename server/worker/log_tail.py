@@ -9,6 +9,11 @@ MAX_TAIL: Final = 3000
 MAX_EVENTS: Final = 50
 
 
+def clean(text: str) -> str:
+    """Return `text` without what no database takes: NUL, and halves of surrogate pairs (file names may hold them)."""
+    return text.encode(errors="replace").decode().replace("\0", "?")
+
+
 class LogTail:
     """Collects lines; says which of them are worth an event of their own."""
 
@@ -19,7 +24,7 @@ class LogTail:
 
     def add(self, line: str) -> str | None:
         """Take a line; return it, shortened, if it should be an event, or None."""
-        line = line.strip()[:MAX_LINE]
+        line = clean(line).strip()[:MAX_LINE]
         self._seen += 1
         self._lines.append(line)
         self._size += len(line) + 1

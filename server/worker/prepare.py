@@ -43,7 +43,13 @@ class CardPreparation:
         card = self._catalogue.find(owner, name)
         if card is None:
             raise CannotPrepare(f"This worker has no card for {task.model}. Install the card, or run the task again.")
-        settings = settings_of(cast("dict[str, Value]", task.values))
+        try:
+            settings = settings_of(cast("dict[str, Value]", task.values))
+        except (KeyError, TypeError, ValueError) as error:
+            # A task may be older than the card. Unheard of, it would take one worker after the other down with it.
+            raise CannotPrepare(
+                f"The task's values don't fit this worker's card for {task.model} ({error!r}). Run the task again."
+            ) from error
         prompt = split_lora_tags(settings.prompt)
         negative = split_lora_tags(settings.negative_prompt)
         notes = [*prompt.notes, *(f"negativePrompt: {note}" for note in negative.notes)]

@@ -10,7 +10,7 @@ from server.domain.task import SUCCESS, Claimed, Ending, StoredFile
 from server.domain.types import JsonObject
 from server.ports import Clock, TaskStore
 from server.services.story import ending_events
-from server.worker.log_tail import LogTail
+from server.worker.log_tail import LogTail, clean
 
 REPORT_SECONDS = 0.25
 RETRY_SECONDS = 1.0
@@ -80,6 +80,7 @@ class Run:
             return
         self.over = True
         self._progress = None
+        ending = Ending(ending.pexit, clean(ending.message))
         before: Sequence[NewEvent] = ending_events(ending, str(self._log))
         self._writes.append(partial(self._tasks.move, self.lease, TaskStatus.END, before=before, ending=ending))
         self.move(TaskStatus.POSTPROCESS_START)

@@ -79,7 +79,7 @@ class Supervisor:
         self._capacity = 1
         self._stops = 0
         self._draining_since: float | None = None
-        self._handed_back = False
+        self._handed_back_at: float | None = None
         monotonic = outside.clock.monotonic
         self._beat_due = Every(timing.heartbeat, monotonic)
         self._watch_due = Every(timing.watch, monotonic)
@@ -99,8 +99,10 @@ class Supervisor:
                 self._child.start_if_due()
             self._tick()
             self._hear(self._next())
+        if self._desk.unwritten:
+            _log.warning("leaving %d task(s) to whoever finds their lease run out", self._desk.unwritten)
+        self._child.close(0 if self._stops > 1 else self._timing.stop_grace)
         self._desk.close()
-        self._child.close(self._timing.stop_grace)
         self._attempt(lambda: self._out.registry.leave(self._worker.id))
         if self._child.hopeless:
             _log.error("giving up: %s", self._child.last_words)
@@ -164,12 +166,17 @@ class Supervisor:
         state = WorkerState.READY if self._child.ready else WorkerState.LOADING
         if self._stops:
             state = WorkerState.DRAINING
+        self._renew()
         self._out.registry.beat(replace(self._worker, state=state, device=self._child.device))
+
+    def _renew(self) -> None:
         leases = self._desk.leases
         if leases:
             self._out.tasks.renew(leases, self._timing.lease)
 
     def _rescue(self) -> None:
+        # After the database was away for longer than a lease, its own tasks are not to be rescued from itself.
+        self._renew()
         if rescue(self._out.tasks, self._worker.id, self._timing.lease, self._limits):
             self._out.wakeups.wake()
 
@@ -187,9 +194,13 @@ class Supervisor:
             self._beat_due.now()
             _log.info("stopping: %d running task(s) may finish within %g s", len(self._desk), self._timing.drain)
         overdue = now - self._draining_since >= self._timing.drain
-        if (self._stops > 1 or overdue or self._child.hopeless) and not self._handed_back:
-            self._handed_back = True
+        if (self._stops > 1 or overdue or self._child.hopeless) and self._handed_back_at is None:
+            self._handed_back_at = now
             self._desk.hand_back()
 
     def _done(self) -> bool:
-        return bool(self._stops or self._child.hopeless) and not self._desk
+        """Whether to leave. What was handed back is not waited for: neither an engine nor a database that is away."""
+        if self._handed_back_at is None:
+            return bool(self._stops or self._child.hopeless) and not self._desk
+        late = self._out.clock.monotonic() - self._handed_back_at >= self._timing.stop_grace
+        return late or not self._desk.unwritten

@@ -84,7 +84,8 @@ class MemoryStores:
             found = [
                 row.task
                 for row in self._rows.values()
-                if row.task.project_id == project_id and wanted in row.task.model.lower()
+                if row.task.project_id == project_id
+                and (wanted in row.task.model.lower() or row.task.model in query.or_models)
             ]
         found.sort(key=lambda task: task.id, reverse=not query.ascending)
         return Page(len(found), found[query.start : query.start + query.limit])

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, literal, or_, select, update
 
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
@@ -61,7 +61,8 @@ class SqlTaskStore:
         """See `TaskStore.page`. Upper and lower case don't matter to `model`."""
         wanted = TASKS.c.project_id == project_id
         if query.model:
-            wanted = and_(wanted, TASKS.c.model.icontains(query.model, autoescape=True))
+            named = TASKS.c.model.icontains(query.model, autoescape=True)
+            wanted = and_(wanted, or_(named, TASKS.c.model.in_(query.or_models)))
         order = TASKS.c.id.asc() if query.ascending else TASKS.c.id.desc()
         rows = select(*TASK_COLUMNS).where(wanted).order_by(order).offset(query.start).limit(query.limit)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
+from models.catalogue import Catalogue
 from server.api.body import Body, Fields
 from server.api.caller import Caller, Ref
 from server.api.wire import Wire, task_wire
@@ -28,7 +29,7 @@ def detail(caller: Caller, ref: Ref, wiring: Wired) -> Wire:
 @router.post("/List")
 def page(caller: Caller, body: Body, wiring: Wired) -> Wire:
     """Return a page of the project's tasks, newest first."""
-    found = wiring.tasks.page(caller.id, _query(body))
+    found = wiring.tasks.page(caller.id, _query(body, wiring.catalogue))
     return _answer(wiring, found.tasks, found.total)
 
 
@@ -49,14 +50,17 @@ def _answer(wiring: Wiring, tasks: Sequence[Task], total: int | None = None) -> 
     return {"total": str(len(tasks) if total is None else total), "errors": [], "tasklist": shown, "result": True}
 
 
-def _query(body: Fields) -> PageQuery:
+def _query(body: Fields, catalogue: Catalogue) -> PageQuery:
     """Read a page's bounds; what can't be read is left at its default, for nobody validates these."""
-    model = body.get("modelName")
+    given = body.get("modelName")
+    model = given.strip() if isinstance(given, str) else ""
+    titled = (card.slug for card in catalogue if model.casefold() in card.title.casefold())
     return PageQuery(
         start=min(_count(body.get("start"), 0), _MAX_START),
         limit=min(max(_count(body.get("limit"), 20), 1), _MAX_LIMIT),
         ascending=str(body.get("order", "")).upper() == "ASC",
-        model=model.strip() if isinstance(model, str) else "",
+        model=model,
+        or_models=frozenset(titled) if model else frozenset(),
     )
 
 

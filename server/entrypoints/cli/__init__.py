@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from server.domain.errors import EaselError
 from server.entrypoints.cli import database, models, project, run, serving
@@ -37,7 +38,8 @@ def speak_plainly(command: Callable[[], object]) -> int:
     try:
         command()
     except (Trouble, SettingsError, EaselError) as trouble:
-        Console(stderr=True).print(f"[bold red]easel:[/] {trouble}", highlight=False, soft_wrap=True)
+        said = escape(str(trouble))  # it may quote a value or a path with brackets
+        Console(stderr=True).print(f"[bold red]easel:[/] {said}", highlight=False, soft_wrap=True)
         return 1
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 1

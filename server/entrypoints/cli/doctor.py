@@ -16,6 +16,7 @@ from typing import Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from models.weights import WeightSet, find_weights
 from server.adapters.sql.schema import SqlHealth
@@ -52,7 +53,7 @@ def doctor() -> None:
     findings = list(examine(settings))
     style = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.BAD: "bold red"}
     for finding in findings:
-        line = f"[{style[finding.verdict]}]{finding.verdict:>4}[/]  {finding.subject:<9} {finding.sentence}"
+        line = f"[{style[finding.verdict]}]{finding.verdict:>4}[/]  {finding.subject:<9} {escape(finding.sentence)}"
         console.print(line, highlight=False, soft_wrap=True)
     raise typer.Exit(int(any(finding.verdict is Verdict.BAD for finding in findings)))
 

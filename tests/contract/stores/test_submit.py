@@ -130,3 +130,14 @@ class TestPages:
         for part, number in found.items():
             page = stores.tasks.page(project.id, PageQuery(model=part))
             assert (part, page.total, len(page.tasks)) == (part, number, number)
+
+
+def test_a_page_also_holds_the_tasks_of_models_named_beside(stores):
+    project = stores.project()
+    for model in ("easel/sdxl", "easel/other", "another/third"):
+        stores.submit(project, model=model)
+
+    page = stores.tasks.page(project.id, PageQuery(model="sdxl", or_models=frozenset({"another/third"})))
+
+    assert [task.model for task in page.tasks] == ["another/third", "easel/sdxl"]
+    assert page.total == 2

@@ -1,0 +1,159 @@
+"""Engines that cannot load, die, or break their word: each costs its task at most."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import pytest
+
+from pipelines.contract import (
+    Admit,
+    EngineEvent,
+    Failed,
+    Finished,
+    GenerationRequest,
+    LogLine,
+    SampleDone,
+    Started,
+)
+from server.adapters.files import LocalFiles
+from server.domain.errors import LeaseLost
+from server.domain.events import EventType
+from server.domain.task import NewTask
+from server.worker import engine_child
+from server.worker.engine_process import Exited
+from tests.stores import new_task
+from tests.unit.worker.shop import OTHER, SIZE, Script, ScriptedEngine, shop, works
+
+
+# ── bad engines ──────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_an_engine_that_cannot_load_is_tried_three_times(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(engine_child, "RESTART_SECONDS", (0.0, 0.01))
+    with shop(ScriptedEngine(loads=False), tmp_path) as at:
+        assert at.ended() == 1
+        assert at.engine.starts == 3
+        assert "giving up: no such weights" in caplog.text
+        assert at.stores.alive(60) == []
+
+
+def test_a_crash_is_counted_and_the_last_one_ends_the_task(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine_child, "RESTART_SECONDS", (0.0,))
+
+    def dies(request: GenerationRequest):
+        yield Started(request.generation_id, 10)
+        yield Exited(-9)
+
+    with shop(ScriptedEngine(dies), tmp_path) as at:
+        task = at.finish(at.run())
+        assert (task.pexit, task.attempt, at.types(task).count("task_start")) == ("137", 3, 3)
+        at.engine.script = works
+        assert at.finish(at.run()).pexit == "0"
+
+
+def test_a_child_that_dies_after_its_last_picture_costs_nothing(tmp_path):
+    def dies_late(request: GenerationRequest):
+        for event in works(request):
+            yield Exited(-9) if isinstance(event, Finished) else event
+
+    with shop(ScriptedEngine(dies_late), tmp_path) as at:
+        task = at.finish(at.run())
+        assert (task.pexit, task.attempt, task.crashes, len(task.outputs)) == ("0", 1, 0, 2)
+
+
+def _with(change: Callable[[EngineEvent], Sequence[EngineEvent]]) -> Script:
+    def script(request: GenerationRequest):
+        for event in works(request):
+            yield from change(event)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda event: [] if isinstance(event, SampleDone) else [event], "without all the pictures"),
+        (
+            lambda event: (
+                [SampleDone(event.generation_id, 0, SIZE, SIZE, b"x")] if isinstance(event, SampleDone) else [event]
+            ),
+            "could not be stored",
+        ),
+        (
+            lambda event: (
+                [Failed(event.generation_id, "bad \0 name \udcff")] if isinstance(event, SampleDone) else [event]
+            ),
+            "bad ? name ?",
+        ),
+    ],
+    ids=["a picture too few", "a picture of the wrong size", "a reason no database takes"],
+)
+def test_an_engine_that_breaks_its_word_costs_its_task_only(tmp_path, change, says: str):
+    with shop(ScriptedEngine(_with(change)), tmp_path) as at:
+        task = at.finish(at.run())
+        assert (task.pexit, task.outputs) == ("1", ())
+        assert says in task.message
+        at.engine.script = works
+        assert at.finish(at.run()).pexit == "0"
+
+
+def test_a_full_disk_ends_the_task_with_a_reason(tmp_path, monkeypatch):
+    def full(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with shop(ScriptedEngine(), tmp_path) as at:
+        with monkeypatch.context() as patch:
+            patch.setattr(LocalFiles, "write", full)
+            task = at.finish(at.run())
+        assert (task.pexit, task.message) == (
+            "1",
+            "The picture could not be stored: No space left on device. Tell the operator.",
+        )
+        assert at.finish(at.run()).pexit == "0"
+
+
+def test_a_task_older_than_its_card_ends_with_a_reason_and_takes_no_worker_along(tmp_path):
+    with shop(ScriptedEngine(), tmp_path) as at:
+        old: NewTask = new_task(at.project.id, model=at.models[0])
+        task = at.finish(at.stores.submit(old))
+        assert task.pexit == "1"
+        assert "Run the task again" in task.message
+        assert at.finish(at.run()).pexit == "0"
+
+
+def test_lines_of_the_engine_become_events_and_the_log(tmp_path):
+    def chatty(request: GenerationRequest):
+        for number in range(120):
+            yield LogLine(request.generation_id, f"line {number}")
+        yield from works(request)
+
+    with shop(ScriptedEngine(chatty), tmp_path) as at:
+        task = at.finish(at.run())
+        events = at.events(task)
+        assert sum(event.type is EventType.ERROR for event in events) == 50
+        full = next(event.message for event in events if event.type is EventType.OUTPUT_FULL)
+        assert full["raw"].endswith("line 119")
+
+
+def test_a_stale_word_about_a_forgotten_generation_is_not_heard(tmp_path):
+    with shop(ScriptedEngine(), tmp_path) as at:
+        task = at.finish(at.run())
+        before = at.events(task)
+        generation = next(one.request for one in at.engine.commands if isinstance(one, Admit))
+        for event in (*works(generation), Failed(generation.generation_id, "too late")):
+            at.engine._hear(event)
+        assert at.finish(at.run()).pexit == "0"
+        assert at.events(task) == before
+
+
+def test_another_workers_silent_task_is_rescued(tmp_path):
+    with shop(ScriptedEngine(loads=True), tmp_path, lease=0.09) as at:
+        at.troubled.away = True
+        task = at.run()
+        claimed = at.stores.claim(OTHER, at.models, 30)
+        assert claimed is not None
+        at.now += 60
+        at.troubled.away = False
+        task = at.finish(task)
+        assert (task.pexit, task.attempt) == ("0", 2)
+        with suppress(LeaseLost):
+            at.stores.append(claimed.lease, ())
+            pytest.fail("the silent worker may still write")
