@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
     public_url: str = Field("", description="Base of output URLs; empty: the address each Run was sent to.")
-    device: str = Field("auto", pattern=r"auto|cpu|cuda(:\d+)?", description="auto, cpu or cuda:N.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:N.")
     files_url: str = Field("", description="Where pictures are kept: a folder; empty: `files` in the data folder.")
     models_dir: str = Field(
         "", description="Folders of weights, separated as in PATH; empty: `models` in the data folder."

@@ -43,8 +43,9 @@ def make_server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
 
 def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket; port 0 takes a free one. Raises OSError when the address can't be had."""
+    # Named as TCP: asyncio sets TCP_NODELAY on nothing else, and without it every answer takes 40 ms longer.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

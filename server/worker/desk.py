@@ -1,7 +1,7 @@
 """The desk: the runs in hand, and what the engine says about them."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -60,6 +60,7 @@ class DeskPorts:
     preparation: Preparation
     limits: Limits
     stop_grace: float
+    retry: float
 
 
 class Desk:
@@ -119,6 +120,7 @@ class Desk:
                 self._stop(run)
             if run.closed:
                 del self._runs[run.generation_id]
+                self._discard(run.orphans)
 
     def hand_back(self) -> None:
         """Give every unfinished task back to the queue, without counting the attempt."""
@@ -135,15 +137,21 @@ class Desk:
     def hear(self, event: EngineEvent | Stored | NotStored) -> None:
         """Take an event about a generation; those of forgotten generations are stale."""
         run = self._runs.get(getattr(event, "generation_id", None) or "")
-        if run is None:
-            if isinstance(event, LogLine):
-                _log.info("engine: %s", event.line)
-            return
         match event:
+            case LogLine(line=line) if run is None:
+                _log.info("engine: %s", line)
+            case Stored(file=file) if run is None or run.lost or run.over:
+                self._discard({file.key})
+            case _ if run is None:
+                pass
             case Finished() | Failed() | Withdrawn():
                 run.engine_done = True
                 self._answered(run, event)
-            case _ if not run.lost and not run.over:
+            case Stored(file=file):
+                run.stored(file)
+            case NotStored(reason=reason):
+                run.not_stored(reason)
+            case _ if not run.ending:
                 self._progressed(run, event)
             case _:
                 pass  # it goes on drawing what nobody waits for: not for long
@@ -159,10 +167,11 @@ class Desk:
             case _:
                 _log.info("task %s: the engine is free of it", run.task.id)
 
-    def _progressed(self, run: Run, event: EngineEvent | Stored | NotStored) -> None:
+    def _progressed(self, run: Run, event: EngineEvent) -> None:
         match event:
-            case Started():
+            case Started(total_steps=total):
                 run.started()
+                run.note(f"{run.samples} picture(s) in {total} steps on {self._child.device}")
             case Stepped(step=step, total_steps=total):
                 run.stepped(progress_payload(event, run.elapsed), last=step == total)
             case LogLine(line=line):
@@ -170,10 +179,6 @@ class Desk:
             case SampleDone():
                 run.received += 1
                 self._writer.submit(self._store, run, event)
-            case Stored(file=file):
-                run.stored(file)
-            case NotStored(reason=reason):
-                run.end(Ending("1", reason))
             case _:
                 _log.warning("unexpected %s for task %s", type(event).__name__, run.task.id)
 
@@ -183,7 +188,7 @@ class Desk:
             if run.engine_done:
                 continue
             run.engine_done = True
-            if run.lost or run.over or run.drawn:
+            if run.ending or run.drawn:
                 continue
             if on_purpose:  # another run's deadline, not this one's fault
                 run.requeue(refund=True)
@@ -210,7 +215,7 @@ class Desk:
             run.lost = True
         except Unavailable as away:
             _log.warning("task %s: %s", run.task.id, away)
-            run.postpone()
+            run.postpone(self._ports.retry)
         else:
             self._ports.wakeups.wake()
 
@@ -224,6 +229,10 @@ class Desk:
         overdue = now - run.stop_sent - self._ports.stop_grace
         if overdue >= 0 and self._child.ready:
             self._child.end(hard=overdue >= self._ports.stop_grace)
+
+    def _discard(self, keys: Collection[str]) -> None:
+        for key in keys:
+            self._writer.submit(self._ports.files.delete, key)
 
     def _store(self, run: Run, sample: SampleDone) -> None:
         """Runs on the writer thread."""

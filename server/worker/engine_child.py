@@ -1,7 +1,7 @@
 """The engine child as its supervisor sees it: loading, ready, dead, coming back."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from pipelines.contract import Command, Defunct, Loading, Ready
@@ -10,15 +10,16 @@ from server.worker.engine_process import EngineHandle, Exited, Heard
 
 _log = logging.getLogger(__name__)
 
-RESTART_SECONDS: Final = (0.0, 1.0, 5.0, 30.0)
-"""How long to wait before the next child, by the number of deaths since one last finished something."""
 MAX_LOAD_FAILURES: Final = 3
 
 
 class EngineChild:
     """Keeps one child running: restarts it after a death, gives up when it can't even load."""
 
-    def __init__(self, handle: EngineHandle, hear: Callable[[Heard], None], clock: Clock) -> None:
+    def __init__(
+        self, handle: EngineHandle, hear: Callable[[Heard], None], clock: Clock, restarts: Sequence[float]
+    ) -> None:
+        self._restarts = restarts
         self._handle = handle
         self._hear = hear
         self._clock = clock
@@ -72,7 +73,7 @@ class EngineChild:
         if not self.ready:
             self._load_failures += 1
             self.last_words = self.last_words or f"The engine process ended with exit code {event.pexit} while loading."
-        wait = 0.0 if self.ending else RESTART_SECONDS[min(self._deaths, len(RESTART_SECONDS) - 1)]
+        wait = 0.0 if self.ending else self._restarts[min(self._deaths, len(self._restarts) - 1)]
         self._deaths += 0 if self.ending else 1
         self.ready = False
         self._start_at = self._clock.monotonic() + wait

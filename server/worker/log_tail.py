@@ -22,14 +22,19 @@ class LogTail:
         self._size = 0
         self._seen = 0
 
-    def add(self, line: str) -> str | None:
-        """Take a line; return it, shortened, if it should be an event, or None."""
+    def note(self, line: str) -> str:
+        """Take a line; return it cleaned and shortened."""
         line = clean(line).strip()[:MAX_LINE]
-        self._seen += 1
         self._lines.append(line)
         self._size += len(line) + 1
         while self._size > MAX_TAIL:
             self._size -= len(self._lines.popleft()) + 1
+        return line
+
+    def add(self, line: str) -> str | None:
+        """Take a line; return it, shortened, if it should be an event, or None."""
+        line = self.note(line)
+        self._seen += 1
         if self._seen == MAX_EVENTS:
             return "The log goes on; only its end is kept."
         return line if self._seen < MAX_EVENTS else None

@@ -13,7 +13,6 @@ from server.services.story import ending_events
 from server.worker.log_tail import LogTail, clean
 
 REPORT_SECONDS = 0.25
-RETRY_SECONDS = 1.0
 
 
 class Run:
@@ -37,7 +36,11 @@ class Run:
         self._clock = clock
         self._log = LogTail()
         self._writes: deque[Callable[[], None]] = deque()
-        self._stored = 0
+        self._settled = 0
+        self._ending: Ending | None = None
+        self._requeued = False
+        self._unrecorded: set[str] = set()
+        self._recorded: set[str] = set()
         self._drawing_since = clock.monotonic()
         self._reported = 0.0
         self._progress: JsonObject | None = None
@@ -60,6 +63,10 @@ class Run:
             event = NewEvent(EventType.ERROR, shown)
             self._writes.append(partial(self._tasks.append, self.lease, (event,)))
 
+    def note(self, line: str) -> None:
+        """Note a line in the log without making it an event."""
+        self._log.note(line)
+
     def stepped(self, payload: JsonObject, *, last: bool) -> None:
         """Report progress, a few times a second at most."""
         now = self._clock.monotonic()
@@ -69,18 +76,28 @@ class Run:
 
     def stored(self, file: StoredFile) -> None:
         """Record a picture that is safely on disk; the last one ends the task well."""
-        self._stored += 1
-        self._writes.append(partial(self._tasks.add_file, self.lease, file))
-        if self._stored == self.samples:
-            self.end(Ending(SUCCESS))
+        self._settled += 1
+        self._unrecorded.add(file.key)
+        self._writes.append(partial(self._record, file))
+        self._ending = self._ending or (Ending(SUCCESS) if self._settled == self.samples else None)
+        self._end_if_settled()
+
+    def not_stored(self, reason: str) -> None:
+        """A picture is lost, and the task fails."""
+        self._settled += 1
+        self.end(Ending("1", reason))
 
     def end(self, ending: Ending) -> None:
-        """End the task and lead it to its terminal status. Whatever is reported afterwards is not heard."""
-        if self.over:
+        """End the task once the pictures that came are stored; the first ending counts. No more pictures are wanted."""
+        self._ending = self._ending or ending
+        self._end_if_settled()
+
+    def _end_if_settled(self) -> None:
+        if self.over or self._ending is None or self._settled < self.received:
             return
         self.over = True
         self._progress = None
-        ending = Ending(ending.pexit, clean(ending.message))
+        ending = Ending(self._ending.pexit, clean(self._ending.message))
         before: Sequence[NewEvent] = ending_events(ending, str(self._log))
         self._writes.append(partial(self._tasks.move, self.lease, TaskStatus.END, before=before, ending=ending))
         self.move(TaskStatus.POSTPROCESS_START)
@@ -90,7 +107,7 @@ class Run:
         """Give the task back to the queue."""
         if self.over:
             return
-        self.over = True
+        self.over = self._requeued = True
         self._progress = None
         self._writes.append(partial(self._tasks.requeue, self.lease, crashed=crashed, refund=refund))
 
@@ -106,9 +123,19 @@ class Run:
         return self.received == self.samples
 
     @property
+    def ending(self) -> bool:
+        """Whether nothing more is wanted from the engine."""
+        return self.lost or self.over or self._ending is not None
+
+    @property
     def unwanted(self) -> bool:
         """Whether the engine draws what nobody waits for any more."""
-        return (self.lost or self.over) and not self.engine_done
+        return self.ending and not self.engine_done
+
+    @property
+    def orphans(self) -> frozenset[str]:
+        """Keys of files that no row names, once the run is closed: of a lost lease's last pictures, or a requeue's."""
+        return frozenset(self._unrecorded | self._recorded if self._requeued else self._unrecorded)
 
     @property
     def closed(self) -> bool:
@@ -125,9 +152,14 @@ class Run:
         """Whether there is something to write now."""
         return (bool(self._writes) or self._progress is not None) and self._clock.monotonic() >= self._retry_at
 
-    def postpone(self) -> None:
-        """The database is away: try again in a moment."""
-        self._retry_at = self._clock.monotonic() + RETRY_SECONDS
+    def postpone(self, seconds: float) -> None:
+        """The database is away: write nothing for so long."""
+        self._retry_at = self._clock.monotonic() + seconds
+
+    def _record(self, file: StoredFile) -> None:
+        self._tasks.add_file(self.lease, file)
+        self._unrecorded.discard(file.key)
+        self._recorded.add(file.key)
 
     def flush(self) -> None:
         """Write what waits. Raises LeaseLost, or Unavailable (then the rest still waits)."""

@@ -23,7 +23,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Seconds: how long things last and how often they are looked at."""
+    """Seconds: how long things last and how often they are looked at.
+
+    `retry` is the pause after a write that found the database away; `restarts` the pauses before the next engine child,
+    by how many have died since one last finished something.
+    """
 
     lease: float = 30.0
     heartbeat: float = 5.0
@@ -31,6 +35,8 @@ class Timing:
     poll: float = 0.5
     watch: float = 0.25
     stop_grace: float = 5.0
+    retry: float = 1.0
+    restarts: tuple[float, ...] = (0.0, 1.0, 5.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +71,7 @@ class Supervisor:
         self._timing = timing
         self._limits = limits
         self._inbox: queue.SimpleQueue[_Note] = queue.SimpleQueue()
-        self._child = EngineChild(outside.engine, self._inbox.put, outside.clock)
+        self._child = EngineChild(outside.engine, self._inbox.put, outside.clock, timing.restarts)
         ports = DeskPorts(
             tasks=outside.tasks,
             files=outside.files,
@@ -74,6 +80,7 @@ class Supervisor:
             preparation=preparation,
             limits=limits,
             stop_grace=timing.stop_grace,
+            retry=timing.retry,
         )
         self._desk = Desk(self._child, ports, self._inbox.put)
         self._capacity = 1

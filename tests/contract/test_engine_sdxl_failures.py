@@ -1,5 +1,8 @@
 """How SdxlEngine fails: one generation at a time, in a sentence; and when it can't go on."""
 
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
 import pytest
 import torch
 
@@ -16,13 +19,24 @@ def darkroom(miniature) -> Darkroom:
 
 
 class Trap:
-    """Raises what it holds, instead of a UNet's forward."""
+    """Raises what it holds when it is called."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
 
     def __call__(self, *_args, **_kwargs):
         raise self.error
+
+
+@contextmanager
+def instead_of_the_unet(room: Darkroom, change: Callable[[torch.Tensor], object]) -> Generator[None, None, None]:
+    """Let the base UNet return what `change` makes of its noise."""
+    unet = room.engine._studio.base.unet
+    hook = unet.register_forward_hook(lambda _unet, _inputs, output: change(output[0]))
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def test_it_is_an_engine(miniature):
@@ -63,10 +77,9 @@ def test_refiner_steps_dont_matter_without_a_refiner(darkroom):
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied\nlong story"), "RuntimeError: mat1 and mat2 shapes"),
     ],
 )
-def test_an_error_in_a_step_fails_one_generation_and_the_next_is_drawn(darkroom, monkeypatch, error, words):
+def test_an_error_in_a_step_fails_one_generation_and_the_next_is_drawn(darkroom, error, words):
     before = darkroom.final_latents(request_for())
-    with monkeypatch.context() as patch:
-        patch.setattr(darkroom.engine._studio.base.unet, "forward", Trap(error))
+    with instead_of_the_unet(darkroom, Trap(error)):
         events = darkroom.draw(request_for("bad"))
     assert isinstance(events[-1], Failed)
     assert words in events[-1].reason
@@ -77,17 +90,15 @@ def test_an_error_in_a_step_fails_one_generation_and_the_next_is_drawn(darkroom,
 @pytest.mark.parametrize(
     "text", ["CUDA error: an illegal memory access was encountered", "device-side assert triggered"]
 )
-def test_a_poisoned_device_is_the_end(miniature, monkeypatch, text):
+def test_a_poisoned_device_is_the_end(miniature, text):
     room = Darkroom(miniature)
-    monkeypatch.setattr(room.engine._studio.base.unet, "forward", Trap(RuntimeError(text)))
-    with pytest.raises(EngineDefunct, match="unusable"):
+    with instead_of_the_unet(room, Trap(RuntimeError(text))), pytest.raises(EngineDefunct, match="unusable"):
         room.draw(request_for())
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_latents_that_are_no_numbers_fail_instead_of_becoming_a_black_picture(darkroom, monkeypatch, value):
-    with monkeypatch.context() as patch:
-        patch.setattr(darkroom.engine._studio.base.unet, "forward", lambda rows, *_args, **_kwargs: (rows * value,))
+def test_latents_that_are_no_numbers_fail_instead_of_becoming_a_black_picture(darkroom, value):
+    with instead_of_the_unet(darkroom, lambda noise: (noise * value,)):
         events = darkroom.draw(request_for(use_refiner=False))
     assert isinstance(events[-1], Failed)
     assert events[-1].reason.startswith("The latents are no longer finite")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import count
 
 import pytest
 
@@ -15,34 +16,29 @@ from pipelines.contract import (
     SampleDone,
     Started,
 )
-from server.adapters.files import LocalFiles
 from server.domain.errors import LeaseLost
 from server.domain.events import EventType
 from server.domain.task import NewTask
-from server.worker import engine_child
 from server.worker.engine_process import Exited
 from tests.stores import new_task
-from tests.unit.worker.shop import OTHER, SIZE, Script, ScriptedEngine, shop, works
+from tests.unit.worker.shop import OTHER, SIZE, Script, ScriptedEngine, done, shop, works
 
 
 # ── bad engines ──────────────────────────────────────────────────────────────────────────────────────────────────────
-def test_an_engine_that_cannot_load_is_tried_three_times(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(engine_child, "RESTART_SECONDS", (0.0, 0.01))
-    with shop(ScriptedEngine(loads=False), tmp_path) as at:
+def test_an_engine_that_cannot_load_is_tried_three_times(tmp_path, caplog):
+    with shop(ScriptedEngine(loads=False), tmp_path, restarts=(0.0, 0.01)) as at:
         assert at.ended() == 1
         assert at.engine.starts == 3
         assert "giving up: no such weights" in caplog.text
         assert at.stores.alive(60) == []
 
 
-def test_a_crash_is_counted_and_the_last_one_ends_the_task(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_child, "RESTART_SECONDS", (0.0,))
-
+def test_a_crash_is_counted_and_the_last_one_ends_the_task(tmp_path):
     def dies(request: GenerationRequest):
         yield Started(request.generation_id, 10)
         yield Exited(-9)
 
-    with shop(ScriptedEngine(dies), tmp_path) as at:
+    with shop(ScriptedEngine(dies), tmp_path, restarts=(0.0,)) as at:
         task = at.finish(at.run())
         assert (task.pexit, task.attempt, at.types(task).count("task_start")) == ("137", 3, 3)
         at.engine.script = works
@@ -95,14 +91,11 @@ def test_an_engine_that_breaks_its_word_costs_its_task_only(tmp_path, change, sa
         assert at.finish(at.run()).pexit == "0"
 
 
-def test_a_full_disk_ends_the_task_with_a_reason(tmp_path, monkeypatch):
-    def full(*_args: object) -> None:
-        raise OSError(28, "No space left on device")
-
+def test_a_full_disk_ends_the_task_with_a_reason(tmp_path):
     with shop(ScriptedEngine(), tmp_path) as at:
-        with monkeypatch.context() as patch:
-            patch.setattr(LocalFiles, "write", full)
-            task = at.finish(at.run())
+        at.files.full = True
+        task = at.finish(at.run())
+        at.files.full = False
         assert (task.pexit, task.message) == (
             "1",
             "The picture could not be stored: No space left on device. Tell the operator.",
@@ -130,7 +123,7 @@ def test_lines_of_the_engine_become_events_and_the_log(tmp_path):
         events = at.events(task)
         assert sum(event.type is EventType.ERROR for event in events) == 50
         full = next(event.message for event in events if event.type is EventType.OUTPUT_FULL)
-        assert full["raw"].endswith("line 119")
+        assert "line 118\nline 119" in full["raw"]
 
 
 def test_a_stale_word_about_a_forgotten_generation_is_not_heard(tmp_path):
@@ -157,3 +150,37 @@ def test_another_workers_silent_task_is_rescued(tmp_path):
         with suppress(LeaseLost):
             at.stores.append(claimed.lease, ())
             pytest.fail("the silent worker may still write")
+
+
+def test_a_failure_waits_for_the_pictures_that_came_before_it(tmp_path):
+    def fails_after_two(request: GenerationRequest):
+        yield Started(request.generation_id, 6)
+        yield done(request, 0)
+        yield done(request, 1)
+        yield Failed(request.generation_id, "The third one can't be drawn.")
+
+    with shop(ScriptedEngine(fails_after_two), tmp_path) as at:
+        task = at.finish(at.run(samples=3))
+
+        assert (task.pexit, task.message) == ("1", "The third one can't be drawn.")
+        assert [file.sample for file in task.partial_outputs] == [0, 1]
+
+
+def test_no_file_is_left_that_no_row_names(tmp_path):
+    """Neither of an attempt that died nor of a picture that came after the kill."""
+    attempts = count()
+
+    def dies_once(request: GenerationRequest):
+        yield Started(request.generation_id, 4)
+        yield done(request, 0)
+        if next(attempts) == 0:
+            yield Exited(-9)
+        yield done(request, 1)
+        yield Finished(request.generation_id)
+
+    with shop(ScriptedEngine(dies_once), tmp_path, restarts=(0.0,)) as at:
+        task = at.finish(at.run(samples=2))
+        assert task.attempt == 2
+
+    kept = {file.key for file in task.files}
+    assert {str(path.relative_to(at.folder)) for path in at.folder.rglob("*.png")} == kept

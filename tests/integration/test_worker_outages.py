@@ -29,8 +29,7 @@ def test_a_task_goes_its_way(tmp_path):
 
 # ── the database goes away ───────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("after", [Started, Stepped, SampleDone, Finished])
-def test_an_outage_in_mid_task_loses_and_doubles_nothing(tmp_path, after, monkeypatch):
-    monkeypatch.setattr("server.worker.run.RETRY_SECONDS", 0.05)
+def test_an_outage_in_mid_task_loses_and_doubles_nothing(tmp_path, after):
     pause = Pause()
     with shop(ScriptedEngine(paused(pause, after=after)), tmp_path) as at:
         task = at.run()
@@ -48,9 +47,8 @@ def test_an_outage_in_mid_task_loses_and_doubles_nothing(tmp_path, after, monkey
         assert at.files_on_disk() == 2
 
 
-def test_the_outage_of_a_whole_lease_does_not_make_a_worker_rescue_its_own_task(tmp_path, monkeypatch):
+def test_the_outage_of_a_whole_lease_does_not_make_a_worker_rescue_its_own_task(tmp_path):
     """The rescue may come round before the next beat does."""
-    monkeypatch.setattr("server.worker.run.RETRY_SECONDS", 0.05)
     pause = Pause()
     with shop(ScriptedEngine(paused(pause, after=SampleDone)), tmp_path, lease=0.09, heartbeat=3600) as at:
         task = at.run()

@@ -28,6 +28,9 @@ def migrate(database: Database, run: Callable[[Config], None]) -> None:
     def work(connection: Connection) -> None:
         if not database.is_sqlite:
             _wait_for_turn(connection)
+        found = MigrationContext.configure(connection).get_current_revision()
+        if found is not None and not _is_known(found):
+            raise Unavailable(_newer(found))
         config = _config()
         config.attributes["connection"] = connection
         run(config)
@@ -67,8 +70,21 @@ class SqlHealth:
             return away.message
         if current == self._head:
             return None
+        if current is not None and not _is_known(current):
+            return _newer(current)
         found = "no schema" if current is None else f"schema {current}"
         return f"The database has {found}, this release needs {self._head}. Run: easel db upgrade"
+
+
+def _is_known(revision: str) -> bool:
+    return any(one.revision == revision for one in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def _newer(revision: str) -> str:
+    return (
+        f"The database has schema {revision}, which this release ({head_revision()}) does not know: it is of a newer "
+        "release. Start that release, or restore the backup made before its upgrade."
+    )
 
 
 def _config() -> Config:

@@ -156,6 +156,17 @@ class Troubled:
         return call
 
 
+class Disk(LocalFiles):
+    """A folder that can be full."""
+
+    full = False
+
+    def write(self, key: str, content: bytes) -> None:
+        if self.full:
+            raise OSError(28, "No space left on device")
+        super().write(key, content)
+
+
 class Shop:
     """A supervisor at work, and everything around it."""
 
@@ -164,6 +175,7 @@ class Shop:
         self.stores = MemoryStores(now=lambda: self.now)
         self.troubled = Troubled(self.stores)
         self.engine = engine
+        self.files = Disk(folder)
         self.folder = folder
         self.project = self.stores.create(new_project("one"))
         self.catalogue = Catalogue.load()
@@ -172,12 +184,20 @@ class Shop:
         outside = Outside(
             tasks=self.troubled,
             registry=self.troubled,
-            files=LocalFiles(folder),
+            files=self.files,
             wakeups=LocalWakeups(),
             clock=SystemClock(),
             engine=engine,
         )
-        paces = {"lease": 30.0, "heartbeat": 0.05, "drain": 5.0, "poll": 0.01, "watch": 0.01, "stop_grace": 0.05}
+        paces = {
+            "lease": 30.0,
+            "heartbeat": 0.05,
+            "drain": 5.0,
+            "poll": 0.01,
+            "watch": 0.01,
+            "stop_grace": 0.05,
+            "retry": 0.05,
+        }
         preparation = CardPreparation(self.catalogue, self.models, None)
         self.supervisor = Supervisor(worker, outside, preparation, Timing(**{**paces, **timing}), Limits())
         self.code: int | None = None

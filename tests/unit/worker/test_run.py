@@ -9,7 +9,7 @@ from server.domain.events import EventType
 from server.domain.lifecycle import RUNNING, TaskStatus
 from server.domain.task import Claimed, Ending
 from server.worker.progress import progress_payload
-from server.worker.run import REPORT_SECONDS, RETRY_SECONDS, Run
+from server.worker.run import REPORT_SECONDS, Run
 from tests.stores import MODEL, WORKER, new_project, new_task, picture
 
 
@@ -120,9 +120,9 @@ def test_a_flush_goes_on_where_the_database_left_it(stores: MemoryStores, claime
     for _ in range(times):
         with pytest.raises(Unavailable):
             run.flush()
-        run.postpone()
+        run.postpone(1)
         assert not run.waiting
-        clock.time += RETRY_SECONDS
+        clock.time += 1
         assert run.waiting
     run.flush()
     assert run.written
