@@ -31,7 +31,7 @@ fix: $(STAMP) ## format and mend what ruff can mend
 	$(BIN)/ruff format .
 
 test: $(STAMP) ## all tests that need nothing but Python packages
-	$(PYTEST) -n 2 -m "not gpu and not slow"
+	$(PYTEST) -n 2 -m "not slow"
 
 test-long: $(STAMP) ## tests that take minutes
 	$(PYTEST) -m "slow"

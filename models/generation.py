@@ -10,7 +10,7 @@ ONLY_BASE = "--only_base_model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class SdxlValues:
     """How to draw. `high_noise_frac` is between 0 and 1 where `use_refiner`, and 1 otherwise."""
 
     prompt: str
@@ -27,11 +27,11 @@ class Settings:
     height: int
 
 
-def settings_of(values: Mapping[str, Value]) -> Settings:
+def sdxl_values(values: Mapping[str, Value]) -> SdxlValues:
     """Translate what `models.parameters.check` returned for an SDXL card."""
     fraction = float(values["highNoiseFrac"])
     use_refiner = values["refiner"] != ONLY_BASE and 0 < fraction < 1
-    return Settings(
+    return SdxlValues(
         prompt=str(values["prompt"]),
         negative_prompt=str(values["negativePrompt"]),
         samples=int(values["samples"]),

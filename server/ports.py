@@ -219,10 +219,6 @@ class Wakeups(Protocol):
 class Clock(Protocol):
     """Time of this process: for pacing and elapsed time. Leases live on database time."""
 
-    def now(self) -> float:
-        """Return unix seconds."""
-        ...
-
     def monotonic(self) -> float:
         """Return seconds that never jump."""
         ...

@@ -1,13 +1,17 @@
 """Settings: everything that can be set, from the environment. Read by entrypoints only, handed on as plain values."""
 
 import os
+import re
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX: Final = "EASEL_"
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 class SettingsError(Exception):
@@ -40,6 +44,7 @@ class Settings(BaseSettings):
     stop_seconds: float = Field(
         5.0, gt=0, description="How long a killed drawing may take to stop before its process is ended."
     )
+    tokens_per_socket: int = Field(200, gt=0, description="How many unfinished tasks one websocket may follow.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )
@@ -80,9 +85,28 @@ def read_settings() -> Settings:
         raise SettingsError(f"{name} is {str(first['input'])!r}: {first['msg']}.") from None
     if settings.heartbeat_seconds * 2 > settings.lease_seconds:
         raise SettingsError("EASEL_HEARTBEAT_SECONDS must be at most half of EASEL_LEASE_SECONDS.")
-    if settings.files_url.startswith("s3://"):
+    _check_files_url(settings.files_url)
+    return settings.model_copy(update={"public_url": _public_url(settings.public_url)})
+
+
+def _check_files_url(value: str) -> None:
+    scheme = _SCHEME.match(value)
+    if scheme is None:
+        return
+    if scheme[1].lower() == "s3":
         raise SettingsError("EASEL_FILES_URL is a bucket; this version keeps files in a folder only.")
-    return settings
+    raise SettingsError(f"EASEL_FILES_URL is a {scheme[1]}:// URL; give the path of a folder instead.")
+
+
+def _public_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an unclosed bracket, a port that is no number
+        usable = False
+    if value and (not usable or re.search(r"[\s?#]", value)):
+        raise SettingsError(f"EASEL_PUBLIC_URL is {value!r}; give a URL such as https://easel.example.org.")
+    return value.rstrip("/")
 
 
 def _folders(value: str) -> tuple[Path, ...]:

@@ -4,11 +4,7 @@ import time
 
 
 class SystemClock:
-    """Reads the system's clocks."""
-
-    def now(self) -> float:
-        """Return unix seconds."""
-        return time.time()
+    """Reads the system's clock."""
 
     def monotonic(self) -> float:
         """Return seconds that never jump."""

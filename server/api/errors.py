@@ -32,7 +32,7 @@ def _domain(_request: Request, error: Exception) -> JSONResponse:
         case NotAuthorized():
             return JSONResponse(envelope(error.message, error.code), 401)
         case Unavailable():
-            _log.warning("%s", error.message)
+            _log.warning("%s", error)
             return JSONResponse(envelope(error.message, error.code), 503, headers=_RETRY_AFTER)
         case _:
             return JSONResponse(envelope(error.message, error.code))

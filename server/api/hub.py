@@ -9,9 +9,10 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from starlette.concurrency import run_in_threadpool
+import anyio
+import anyio.to_thread
 
 from server.api.frames import event_frame, progress_frame
 from server.domain.errors import Unavailable
@@ -54,7 +55,8 @@ class Follower:
     task_id: TaskId
     outbox: Outbox
     cursor: int = 0
-    progress_version: int = field(default=0)
+    progress_version: int = 0
+    done: bool = False
 
     def behind(self, head: Head) -> bool:
         """Whether there is something this follower has not been told."""
@@ -70,6 +72,8 @@ class Hub:
         self._followers: dict[TaskId, set[Follower]] = defaultdict(set)
         self._look_now = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        # A thread of its own: calls that wait for a database that is away hold all the others.
+        self._threads = anyio.CapacityLimiter(1)
 
     def wake(self) -> None:
         """Look at once. Safe from any thread."""
@@ -111,14 +115,23 @@ class Hub:
     async def _look(self) -> None:
         if not self._followers:
             return
-        heads = await run_in_threadpool(self._log.heads, list(self._followers))
+        heads = await anyio.to_thread.run_sync(self._log.heads, list(self._followers), limiter=self._threads)
         for task_id, head in heads.items():
             behind = [one for one in self._followers.get(task_id, ()) if one.behind(head)]
             if behind:
-                after = min(one.cursor for one in behind)
-                story = await run_in_threadpool(self._log.story, task_id, after)
-                if story is not None:
-                    self._tell(story, behind)
+                await self._catch_up(task_id, behind)
+
+    async def _catch_up(self, task_id: TaskId, behind: list[Follower]) -> None:
+        after = min(one.cursor for one in behind)
+        try:
+            story = await anyio.to_thread.run_sync(self._log.story, task_id, after, limiter=self._threads)
+            if story is not None:
+                self._tell(story, behind)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 one task (with an event of a newer release, say) must not silence the others
+            _log.exception("task %s can't be told; its sockets hear no more of it", task_id)
+            self.unfollow(behind)
 
     def _tell(self, story: Story, followers: list[Follower]) -> None:
         frames = [(event, event_frame(story.task, event)) for event in story.events]
@@ -136,3 +149,5 @@ class Hub:
                     follower.outbox.put(shown)
         if any(event.type in TERMINAL_EVENTS for event in story.events):
             self.unfollow(followers)
+            for follower in followers:
+                follower.done = True

@@ -88,7 +88,8 @@ class _Client:
             return
         if token in self._followers:
             return
-        if len(self._followers) >= self._wiring.tokens_per_socket:
+        followed = sum(not follower.done for follower in self._followers.values())
+        if followed >= self._wiring.tokens_per_socket:
             message = f"too-many-tasktokens: a socket follows {self._wiring.tokens_per_socket} tasks at most"
             self._outbox.put(plain_frame("error", message=message, result=False, token=token))
             return

@@ -42,6 +42,14 @@ class NotPossible(EaselError):
 class Unavailable(EaselError):
     """The database can't be reached. Try again in a few seconds."""
 
+    def __init__(self, message: str | None = None, *, detail: str | None = None) -> None:
+        super().__init__(message)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        """Return the operator's sentence, for logs and the command line; clients get `message`."""
+        return self.detail or self.message
+
 
 class LeaseLost(EaselError):
     """The lease is no longer held: somebody cancelled the task, or another worker took it over. Discard and move on."""

@@ -30,7 +30,9 @@ class Account:
     secret: str | None
 
     def headers(self) -> dict[str, str]:
-        """Return the authentication headers of one call, signed if the project signs."""
+        """Return the authentication headers of one call, signed if the project signs. Raises Trouble."""
+        if not f"{self.key}{self.secret}".isascii():
+            raise Trouble("A key or secret of easel is plain ASCII: copy EASEL_API_KEY and EASEL_API_SECRET once more.")
         if self.secret is None:
             return {"x-api-key": self.key}
         nonce = str(time.time_ns() // 1_000_000)
@@ -45,7 +47,8 @@ def read_account(url: str, project_file: Path) -> Account:
         return Account(url, project["apiKey"], project["apiSecret"])
     except FileNotFoundError:
         raise Trouble(
-            f"No credentials: set EASEL_API_KEY and EASEL_API_SECRET, or start `easel up`, which makes {project_file}."
+            f"No credentials, for there is no {project_file}: set EASEL_API_KEY and EASEL_API_SECRET, "
+            "or make a project with `easel project create`."
         ) from None
     except (OSError, ValueError, KeyError, TypeError):
         raise Trouble(f"{project_file} can't be read as a project; make one with `easel project create`.") from None
@@ -91,7 +94,7 @@ class Client:
         try:
             answer = self._http.get(url)
             answer.raise_for_status()
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             raise Trouble(f"{url} can't be fetched: {error}.") from None
         return answer.content
 
@@ -112,6 +115,8 @@ class Client:
             answer = self._http.post(url, json=body, headers=self._account.headers())
         except httpx2.HTTPError as error:
             raise Trouble(f"No server answers at {self._account.url}: {error}. Start one with `easel up`.") from None
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise Trouble(f"{self._account.url} is not a server's URL: {error}; try http://127.0.0.1:8000.") from None
         try:
             said = cast("Json", answer.json())
         except ValueError:

@@ -5,8 +5,10 @@ import math
 import os
 import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 
 from models.card import CardError
 from models.catalogue import Catalogue
@@ -25,6 +27,7 @@ from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
 from server.entrypoints.engine import EngineSpec, fake_modes
+from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
 from server.settings import Settings
 from server.worker.engine_process import EngineProcess
@@ -54,10 +57,14 @@ def open_settled_database(settings: Settings) -> Database:
 
 
 def ensure_usable(database: Database) -> None:
-    """Raise Trouble unless the database is there and has this release's schema."""
-    trouble = SqlHealth(database).trouble()
-    if trouble is not None:
-        raise Trouble(trouble)
+    """Raise Unavailable unless the database is there and has this release's schema."""
+    SqlHealth(database).check()
+
+
+def ensure_secrets(settings: Settings, database: Database) -> None:
+    """Raise Unavailable when projects have secrets but their key is not in the data folder."""
+    if any(project.secret_encrypted is not None for project in SqlProjectStore(database).all()):
+        secret_box(settings).check()
 
 
 def load_catalogue(settings: Settings) -> Catalogue:
@@ -90,6 +97,7 @@ def make_wiring(settings: Settings, database: Database, wakeups: Wakeups, *, nee
         needs_worker=needs_worker,
         lease_seconds=settings.lease_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
+        tokens_per_socket=settings.tokens_per_socket,
     )
 
 
@@ -102,11 +110,22 @@ class Drawing:
     weights: WeightSet | None
 
 
-def choose_drawing(settings: Settings, catalogue: Catalogue) -> Drawing:
-    """Decide what this worker draws. Raises Trouble when there are no weights."""
+def require_worker_extra(find: Find = find_spec) -> None:
+    """Raise Trouble where easel was installed without what drawing needs."""
+    missing = missing_worker_packages(find)
+    if missing:
+        raise Trouble(
+            f"{', '.join(missing)} can't be found: pictures need the worker extra; "
+            "install it with: pip install 'easel[worker]'"
+        )
+
+
+def choose_drawing(settings: Settings, catalogue: Catalogue, find: Find = find_spec) -> Drawing:
+    """Decide what this worker draws. Raises Trouble when there are no weights, or nothing to draw with."""
     if settings.engine == "fake":
         step_ms, mode = _fake_options(settings.fake)
         return Drawing(EngineSpec(engine="fake", step_ms=step_ms, mode=mode), [card.slug for card in catalogue], None)
+    require_worker_extra(find)
     found = {card.slug: find_weights(card, settings.models_folders) for card in catalogue}
     usable = {slug: weights for slug, weights in found.items() if isinstance(weights, WeightSet)}
     if not usable:
@@ -116,12 +135,19 @@ def choose_drawing(settings: Settings, catalogue: Catalogue) -> Drawing:
     bases = [weights.base for weights in usable.values()]
     base = max(bases, key=bases.count)
     models = [slug for slug, weights in usable.items() if weights.base == base]
+    _warn_of_the_others(usable, base)
     weights = usable[models[0]]
     if weights.miniature:
         _log.warning("drawing with the miniature: pictures are small and simple; real weights go into EASEL_MODELS_DIR")
     refiner = str(weights.refiner.absolute()) if weights.refiner else ""
     spec = EngineSpec(engine="sdxl", device=settings.device, base=str(weights.base.absolute()), refiner=refiner)
     return Drawing(spec, models, weights)
+
+
+def _warn_of_the_others(usable: Mapping[str, WeightSet], base: Path) -> None:
+    others = [f"{slug} ({weights.base})" for slug, weights in usable.items() if weights.base != base]
+    if others:
+        _log.warning("drawing with %s; not drawn here, for their weights are others: %s", base, ", ".join(others))
 
 
 def make_supervisor(

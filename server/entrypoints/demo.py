@@ -22,6 +22,7 @@ from server.entrypoints.watch import watch_task
 _START_SECONDS: Final = 180.0
 _STOP_SECONDS: Final = 30.0
 _DATA: Final = Path("data/demo")
+_LOG: Final = _DATA / "server.log"
 
 # As a Wiro model page sends it: every value a string, a LoRA tag in the prompt, a placeholder left in.
 _BODY: Final = {
@@ -49,8 +50,8 @@ def _demo() -> None:
     console = Console()
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
-    with _server(port, console):
-        _wait_until_ready(url, console)
+    with _server(port, console) as server:
+        _wait_until_ready(server, url, console)
         client = Client(read_account(url, _DATA / "project.json"))
         console.print(f"[bold]POST {url}/v1/Run/hevok/studio-trigger[/]  (signed)", highlight=False)
         token = client.run("hevok/studio-trigger", _BODY)
@@ -66,22 +67,21 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _server(port: int, console: Console) -> Generator[None]:
+def _server(port: int, console: Console) -> Generator["subprocess.Popen[bytes]"]:
     """Run `easel up` on a data folder of the demo's own; its log goes beside the data."""
     _DATA.mkdir(parents=True, exist_ok=True)
-    log = _DATA / "server.log"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EASEL_")}
     models = {name: value for name, value in os.environ.items() if name in {"EASEL_MODELS_DIR", "EASEL_DEVICE"}}
     environment = {**kept, **models, "EASEL_DATA_DIR": str(_DATA), "EASEL_PORT": str(port)}
-    with log.open("w") as out:
+    with _LOG.open("w") as out:
         # A session of its own: Ctrl-C reaches this process, which then stops the server in good order.
         server = subprocess.Popen(
-            [sys.executable, "-m", "server.entrypoints.cli", "up"],
+            [sys.executable, "-P", "-m", "server.entrypoints.cli", "up"],
             env=environment, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
-        console.print(f"starting easel up (log: {log})", highlight=False)
+        console.print(f"starting easel up (log: {_LOG})", highlight=False)
         try:
-            yield
+            yield server
         finally:
             server.send_signal(signal.SIGTERM)
             try:
@@ -90,11 +90,13 @@ def _server(port: int, console: Console) -> Generator[None]:
                 server.kill()
 
 
-def _wait_until_ready(url: str, console: Console) -> None:
+def _wait_until_ready(server: "subprocess.Popen[bytes]", url: str, console: Console) -> None:
     deadline = time.monotonic() + _START_SECONDS
     trouble = "the server does not answer"
     with console.status("starting …") as status:
         while time.monotonic() < deadline:
+            if server.poll() is not None:
+                raise Trouble(f"The server has ended: {_last_words()}")
             try:
                 answer = httpx2.get(f"{url}/readyz", trust_env=False)
                 if answer.is_success:
@@ -104,7 +106,12 @@ def _wait_until_ready(url: str, console: Console) -> None:
                 pass
             status.update(f"starting: {trouble}")
             time.sleep(0.2)
-    raise Trouble(f"The server was not ready after {_START_SECONDS:g} s: {trouble}. See {_DATA}/server.log.")
+    raise Trouble(f"The server was not ready after {_START_SECONDS:g} s: {trouble}. See {_LOG}.")
+
+
+def _last_words() -> str:
+    lines = _LOG.read_text(errors="replace").strip().splitlines() or [f"{_LOG} is empty."]
+    return lines[-1].removeprefix("easel: ")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The engine child: `python -m server.entrypoints.engine SPEC FD`. The only module that names an engine."""
 
 import json
+import os
 import signal
 import sys
 from dataclasses import asdict, dataclass
@@ -24,7 +25,8 @@ class EngineSpec:
 
     def command(self) -> list[str]:
         """Return the child's command line, to which the number of its pipe is appended."""
-        return [sys.executable, "-m", "server.entrypoints.engine", json.dumps(asdict(self))]
+        # -P: a server.py or torch.py in the folder somebody happens to be in is not run.
+        return [sys.executable, "-P", "-m", "server.entrypoints.engine", json.dumps(asdict(self))]
 
 
 def fake_modes() -> list[str]:
@@ -38,6 +40,9 @@ def main() -> int:
     """Build the engine and serve the pipe."""
     # Ctrl-C is for the supervisor to decide; it ends this process by closing the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # OpenMP's threads spin while they wait for each other. Beside a single busy process that made a step twenty times
+    # slower (two threads on two cores); sleeping costs nothing measurable on idle cores. Read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     spec = EngineSpec(**json.loads(sys.argv[1]))
     connection: Connection[object, object] = Connection(int(sys.argv[2]))
     return serve(_build(spec), connection)
@@ -55,4 +60,5 @@ def _build(spec: EngineSpec) -> Engine:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Not sys.exit: with a poisoned device an orderly end may hang, and the supervisor would wait for it.
+    os._exit(main())

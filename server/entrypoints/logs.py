@@ -11,7 +11,6 @@ def set_up_logging(settings: Settings) -> None:
         level=settings.log_level.upper(),
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
         datefmt="%H:%M:%S",
-        force=True,
     )
     # One line per request of its own client says nothing.
     for noisy in ("httpx2", "alembic"):

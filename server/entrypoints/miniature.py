@@ -1,6 +1,5 @@
 """Writing the miniature: a small SDXL for machines without real weights."""
 
-import importlib.util
 import secrets
 import shutil
 import subprocess
@@ -11,18 +10,8 @@ from rich.console import Console
 
 from models.catalogue import Catalogue
 from models.weights import WeightSet, find_weights
-from server.entrypoints.composition import Trouble, load_catalogue
+from server.entrypoints.composition import Trouble, load_catalogue, require_worker_extra
 from server.settings import Settings
-
-
-def require_worker_extra() -> None:
-    """Raise Trouble where easel was installed without torch and diffusers."""
-    missing = [name for name in ("torch", "diffusers", "transformers", "peft") if not importlib.util.find_spec(name)]
-    if missing:
-        raise Trouble(
-            f"{', '.join(missing)} can't be found: pictures need the worker extra; "
-            "install it with: pip install 'easel[worker]'"
-        )
 
 
 def write_miniature(folder: Path) -> Path:
@@ -30,8 +19,8 @@ def write_miniature(folder: Path) -> Path:
     require_worker_extra()
     target, aside = folder / "miniature", folder / f"miniature.{secrets.token_hex(4)}.tmp"
     folder.mkdir(parents=True, exist_ok=True)
-    # In a process of its own: torch stays out of this one.
-    command = [sys.executable, "-m", "pipelines.miniature", str(aside)]
+    # In a process of its own: torch stays out of this one. -P: a torch.py in the current folder does too.
+    command = [sys.executable, "-P", "-m", "pipelines.miniature", str(aside)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 our own module
     if done.returncode != 0:
         shutil.rmtree(aside, ignore_errors=True)

@@ -1,8 +1,13 @@
 """`easel up`: everything in one process and its engine child, on one machine."""
 
+import errno
 import json
 import os
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Final
 
 from rich.console import Console
 
@@ -11,9 +16,11 @@ from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.schema import upgrade
 from server.adapters.wakeups import LocalWakeups
 from server.domain.project import AuthMethod
+from server.entrypoints.addresses import http_url
 from server.entrypoints.composition import (
     Drawing,
     choose_drawing,
+    ensure_secrets,
     ensure_usable,
     load_catalogue,
     make_supervisor,
@@ -28,6 +35,7 @@ from server.services.projects import create_project
 from server.settings import Settings
 
 _DRAIN_SECONDS = 10.0
+_ROOM: Final = 4096
 
 
 def run_up(settings: Settings, console: Console) -> int:
@@ -36,6 +44,7 @@ def run_up(settings: Settings, console: Console) -> int:
     if settings.embedded:
         upgrade(database)
     ensure_usable(database)
+    ensure_secrets(settings, database)
     _make_default_project(settings, database, console)
     write_miniature_if_needed(settings, console)
     drawing = choose_drawing(settings, load_catalogue(settings))
@@ -48,7 +57,7 @@ def _serve_and_draw(settings: Settings, database: Database, drawing: Drawing, co
     supervisor = make_supervisor(settings, database, wakeups, drawing, default_drain=_DRAIN_SECONDS)
     on_stop_signals(supervisor.stop)
     api.start()
-    console.print(f"easel listens on http://{settings.host}:{api.port}/v1 (Ctrl-C stops it)")
+    console.print(f"easel listens on {http_url(settings.host, api.port)}/v1 (Ctrl-C stops it)")
     # The API outlives the supervisor: sockets see the end of what was being drawn.
     code = supervisor.run()
     api.stop()
@@ -61,13 +70,32 @@ def _make_default_project(settings: Settings, database: Database, console: Conso
     path = settings.data_dir / "project.json"
     if projects.all():
         return
-    made = create_project(projects, secret_box(settings), "default", AuthMethod.SIGNATURE)
-    _write_private(path, {"name": made.name, "apiKey": made.api_key, "apiSecret": made.api_secret})
-    console.print(f"made project 'default'; its key and secret are in {path}")
-
-
-def _write_private(path: Path, content: dict[str, str | None]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(content, file, indent=2)
+    # The file first: a project whose secret could not be written down would be of no use, and would stay.
+    with _private_file(path) as file:
+        made = create_project(projects, secret_box(settings), "default", AuthMethod.SIGNATURE)
+        json.dump({"name": made.name, "apiKey": made.api_key, "apiSecret": made.api_secret}, file, indent=2)
         file.write("\n")
+    console.print(f"made project 'default'; its key and secret are in {path}", highlight=False, markup=False)
+
+
+@contextmanager
+def _private_file(path: Path) -> Generator[IO[str]]:
+    """Open a file that only its owner may read, with room on the disk; it gets its name when all is written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():  # all else that could keep the file from its name shows below, before anything is yielded
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(" " * _ROOM)
+            file.flush()
+            os.fsync(file.fileno())
+            file.seek(0)
+            yield file
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+        aside.rename(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise

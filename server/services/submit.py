@@ -19,7 +19,6 @@ _log = logging.getLogger(__name__)
 
 _TOKEN_CHARS: Final = string.ascii_letters + string.digits
 _TOKEN_LENGTH: Final = 30
-_MAX_SEED: Final = 2**32
 _MAX_URL: Final = 2048
 
 
@@ -39,7 +38,7 @@ def submit(
     if card is None:
         raise UnknownModel
     try:
-        values = check(card, parameters, draw_seed=lambda: secrets.randbelow(_MAX_SEED))
+        values = check(card, parameters)
     except ParameterError as error:
         raise BadRequest(str(error)) from error
     new = NewTask(

@@ -61,6 +61,7 @@ class DeskPorts:
     limits: Limits
     stop_grace: float
     retry: float
+    stall: float
 
 
 class Desk:
@@ -71,6 +72,8 @@ class Desk:
         self._ports = ports
         self._note = note
         self._runs: dict[str, Run] = {}
+        self._heard_at = ports.clock.monotonic()
+        self._stalled = False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="pictures")
 
     def __len__(self) -> int:
@@ -113,6 +116,7 @@ class Desk:
 
     def pursue(self) -> None:
         """Write what waits, stop what is unwanted, forget what is closed."""
+        self._end_if_stalled()
         for run in list(self._runs.values()):
             if run.waiting and not run.lost:
                 self._flush(run)
@@ -136,6 +140,7 @@ class Desk:
     # ── what the engine says ─────────────────────────────────────────────────────────────────────────────────────────
     def hear(self, event: EngineEvent | Stored | NotStored) -> None:
         """Take an event about a generation; those of forgotten generations are stale."""
+        self._heard_at = self._ports.clock.monotonic()
         run = self._runs.get(getattr(event, "generation_id", None) or "")
         match event:
             case LogLine(line=line) if run is None:
@@ -184,6 +189,8 @@ class Desk:
 
     def exited(self, event: Exited, *, on_purpose: bool) -> None:
         """The child is gone, and everything it was drawing with it."""
+        on_purpose = on_purpose and not self._stalled
+        self._stalled = False
         for run in self._runs.values():
             if run.engine_done:
                 continue
@@ -205,6 +212,7 @@ class Desk:
     def _draw(self, run: Run, request: GenerationRequest) -> None:
         run.samples = request.samples
         run.engine_done = False
+        self._heard_at = self._ports.clock.monotonic()
         self._child.send(Admit(request))
 
     def _flush(self, run: Run) -> None:
@@ -232,7 +240,18 @@ class Desk:
 
     def _discard(self, keys: Collection[str]) -> None:
         for key in keys:
-            self._writer.submit(self._ports.files.delete, key)
+            try:
+                self._ports.files.delete(key)
+            except OSError as error:
+                _log.warning("%s could not be deleted: %s", key, error)
+
+    def _end_if_stalled(self) -> None:
+        """End a child that draws without a word: its device hangs, whatever its process says."""
+        drawing = any(not run.engine_done for run in self._runs.values())
+        overdue = self._ports.clock.monotonic() - self._heard_at - self._ports.stall
+        if drawing and overdue >= 0 and self._child.ready:
+            self._stalled = True
+            self._child.end(hard=overdue >= self._ports.stop_grace)
 
     def _store(self, run: Run, sample: SampleDone) -> None:
         """Runs on the writer thread."""

@@ -56,6 +56,7 @@ class EngineChild:
         """The child can take work."""
         self.ready = True
         self._load_failures = 0
+        self.last_words = ""
         self.device = event.device
         _log.info("engine ready on %s", event.device)
 

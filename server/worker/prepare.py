@@ -5,7 +5,7 @@ from typing import Protocol, cast
 
 from models.card import Value
 from models.catalogue import Catalogue
-from models.generation import settings_of
+from models.generation import sdxl_values
 from models.prompt import LoraTag, split_lora_tags
 from models.weights import WeightSet
 from pipelines.contract import GenerationRequest, LoraUse
@@ -44,14 +44,14 @@ class CardPreparation:
         if card is None:
             raise CannotPrepare(f"This worker has no card for {task.model}. Install the card, or run the task again.")
         try:
-            settings = settings_of(cast("dict[str, Value]", task.values))
+            drawing = sdxl_values(cast("dict[str, Value]", task.values))
         except (KeyError, TypeError, ValueError) as error:
             # A task may be older than the card. Unheard of, it would take one worker after the other down with it.
             raise CannotPrepare(
                 f"The task's values don't fit this worker's card for {task.model} ({error!r}). Run the task again."
             ) from error
-        prompt = split_lora_tags(settings.prompt)
-        negative = split_lora_tags(settings.negative_prompt)
+        prompt = split_lora_tags(drawing.prompt)
+        negative = split_lora_tags(drawing.negative_prompt)
         notes = [*prompt.notes, *(f"negativePrompt: {note}" for note in negative.notes)]
         of_card = (LoraTag(lora.name, lora.weight) for lora in card.loras)
         uses = self._resolve((*of_card, *prompt.loras), notes)
@@ -59,16 +59,16 @@ class CardPreparation:
             generation_id=generation_id,
             prompt=prompt.text,
             negative_prompt=negative.text,
-            width=settings.width,
-            height=settings.height,
-            samples=settings.samples,
-            seed=settings.seed,
-            steps=settings.steps,
-            refiner_steps=settings.refiner_steps,
-            guidance_scale=settings.guidance_scale,
-            high_noise_frac=settings.high_noise_frac,
-            use_refiner=settings.use_refiner,
-            noise_scheduler=settings.noise_scheduler,
+            width=drawing.width,
+            height=drawing.height,
+            samples=drawing.samples,
+            seed=drawing.seed,
+            steps=drawing.steps,
+            refiner_steps=drawing.refiner_steps,
+            guidance_scale=drawing.guidance_scale,
+            high_noise_frac=drawing.high_noise_frac,
+            use_refiner=drawing.use_refiner,
+            noise_scheduler=drawing.noise_scheduler,
             loras=uses,
         )
         return request, notes

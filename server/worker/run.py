@@ -107,9 +107,9 @@ class Run:
         """Give the task back to the queue."""
         if self.over:
             return
-        self.over = self._requeued = True
+        self.over = True
         self._progress = None
-        self._writes.append(partial(self._tasks.requeue, self.lease, crashed=crashed, refund=refund))
+        self._writes.append(partial(self._requeue, crashed=crashed, refund=refund))
 
     # ── writing it down ──────────────────────────────────────────────────────────────────────────────────────────────
     @property
@@ -155,6 +155,10 @@ class Run:
     def postpone(self, seconds: float) -> None:
         """The database is away: write nothing for so long."""
         self._retry_at = self._clock.monotonic() + seconds
+
+    def _requeue(self, *, crashed: bool, refund: bool) -> None:
+        self._tasks.requeue(self.lease, crashed=crashed, refund=refund)
+        self._requeued = True
 
     def _record(self, file: StoredFile) -> None:
         self._tasks.add_file(self.lease, file)

@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -25,8 +26,9 @@ _log = logging.getLogger(__name__)
 class Timing:
     """Seconds: how long things last and how often they are looked at.
 
-    `retry` is the pause after a write that found the database away; `restarts` the pauses before the next engine child,
-    by how many have died since one last finished something.
+    `stall` is how long an engine may draw without a word before its process is ended, `retry` the pause after a write
+    that found the database away, `restarts` the pauses before the next engine child, by how many have died since one
+    last finished something.
     """
 
     lease: float = 30.0
@@ -36,6 +38,7 @@ class Timing:
     watch: float = 0.25
     stop_grace: float = 5.0
     retry: float = 1.0
+    stall: float = 600.0
     restarts: tuple[float, ...] = (0.0, 1.0, 5.0, 30.0)
 
 
@@ -81,6 +84,7 @@ class Supervisor:
             limits=limits,
             stop_grace=timing.stop_grace,
             retry=timing.retry,
+            stall=timing.stall,
         )
         self._desk = Desk(self._child, ports, self._inbox.put)
         self._capacity = 1
@@ -110,6 +114,8 @@ class Supervisor:
             _log.warning("leaving %d task(s) to whoever finds their lease run out", self._desk.unwritten)
         self._child.close(0 if self._stops > 1 else self._timing.stop_grace)
         self._desk.close()
+        while not self._inbox.empty():  # pictures whose run was handed back while they were being stored
+            self._hear(self._inbox.get())
         self._attempt(lambda: self._out.registry.leave(self._worker.id))
         if self._child.hopeless:
             _log.error("giving up: %s", self._child.last_words)
@@ -156,7 +162,9 @@ class Supervisor:
             case Defunct():
                 self._child.on_defunct(note)
             case Exited():
-                self._desk.exited(note, on_purpose=self._child.ending)
+                # SIGTERM that we did not send is somebody stopping the whole group: no crash either.
+                stopped = self._child.ending or self._stops > 0 or note.code == -signal.SIGTERM
+                self._desk.exited(note, on_purpose=stopped)
                 self._child.on_exited(note)
                 self._beat_due.now()
             case _:

@@ -18,10 +18,11 @@ from pipelines.contract import (
 )
 from server.domain.errors import LeaseLost
 from server.domain.events import EventType
+from server.domain.lifecycle import RUNNING
 from server.domain.task import NewTask
 from server.worker.engine_process import Exited
 from tests.stores import new_task
-from tests.unit.worker.shop import OTHER, SIZE, Script, ScriptedEngine, done, shop, works
+from tests.unit.worker.shop import OTHER, SIZE, Pause, Script, ScriptedEngine, done, shop, works
 
 
 # ── bad engines ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -184,3 +185,55 @@ def test_no_file_is_left_that_no_row_names(tmp_path):
 
     kept = {file.key for file in task.files}
     assert {str(path.relative_to(at.folder)) for path in at.folder.rglob("*.png")} == kept
+
+
+def test_an_engine_that_draws_without_a_word_is_ended_and_counts_as_a_crash(tmp_path):
+    attempts, never = count(), Pause()
+
+    def hangs_once(request: GenerationRequest):
+        if next(attempts) == 0:
+            yield Started(request.generation_id, 4)
+            yield never
+            return
+        yield from works(request)
+
+    with shop(ScriptedEngine(hangs_once), tmp_path, restarts=(0.0,), stall=0.2) as at:
+        task = at.finish(at.run())
+
+        assert at.engine.ended == ["SIGTERM"]
+        assert (task.pexit, task.attempt, task.crashes) == ("0", 2, 1)
+
+
+def test_a_group_wide_sigterm_is_no_crash(tmp_path):
+    attempts = count()
+
+    def told_to_go(request: GenerationRequest):
+        if next(attempts) == 0:
+            yield Started(request.generation_id, 4)
+            yield Exited(-15)
+        yield from works(request)
+
+    with shop(ScriptedEngine(told_to_go), tmp_path, restarts=(0.0,)) as at:
+        task = at.finish(at.run())
+
+        assert (task.pexit, task.attempt, task.crashes) == ("0", 1, 0)
+
+
+def test_a_kill_that_meets_a_dying_engine_keeps_the_pictures_it_promised(tmp_path):
+    pause = Pause()
+
+    def dies_in_its_pause(request: GenerationRequest):
+        yield Started(request.generation_id, 4)
+        yield done(request, 0)
+        yield pause
+        yield Exited(-9)
+
+    with shop(ScriptedEngine(dies_in_its_pause), tmp_path, watch=3600, heartbeat=3600) as at:
+        task = at.run()
+        at.wait(lambda: len(at.look(task).files) == 1)
+        assert at.stores.cancel(task.id, RUNNING)
+        pause.go_on.set()
+        at.wait(lambda: at.engine.starts == 2)
+
+        [kept] = at.look(task).partial_outputs
+        assert (at.folder / kept.key).exists()

@@ -115,3 +115,7 @@ def test_unknown_values_do_not_fail(idle, headers):
 
 def test_a_body_that_is_none(idle, headers):
     assert error_of(idle.post("Task/List", content=b"[1]", headers=headers)) == (0, "Request parameters are invalid.")
+
+
+def test_a_name_longer_than_any_models_finds_nothing(ids):
+    assert ids(modelName="x" * 60_000) == ("0", [])

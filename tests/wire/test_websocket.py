@@ -432,3 +432,20 @@ def test_heartbeats_are_pings_of_the_protocol(idle):
         time.sleep(0.5)
         connection.ping(b"are you there")
         assert connection.receive().first_byte == 0x8A
+
+
+def test_tasks_that_are_over_do_not_count_among_the_200(idle):
+    project = ProjectId(int(idle.detail(idle.run()["socketaccesstoken"])["projectid"]))
+    tasks = [idle.tasks.submit(new_task(project)) for _ in range(201)]
+    for task in tasks[:200]:
+        idle.tasks.cancel(task.id, {task.status})
+    with idle.socket() as connection:
+        assert welcomed(connection)
+        for task in tasks[:200]:
+            register(connection, task.token)
+        ends = [json.loads(connection.recv(10))["type"] for _ in range(400)]
+        register(connection, tasks[200].token)
+
+        assert ends.count("task_cancel") == 200
+        assert json.loads(connection.recv(10))["type"] == "task_queue"
+    idle.tasks.cancel(tasks[200].id, {tasks[200].status})

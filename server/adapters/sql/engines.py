@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from server.adapters.sql import postgres, sqlite
-from server.adapters.sql.failures import is_away, should_run_again
+from server.adapters.sql.failures import is_away, reason_of, should_run_again
 from server.domain.errors import Unavailable
 
 _T = TypeVar("_T")
@@ -39,6 +39,10 @@ class Database:
     def is_sqlite(self) -> bool:
         """Whether this is SQLite; PostgreSQL otherwise."""
         return self._url.get_backend_name() == "sqlite"
+
+    def reason_of(self, error: SQLAlchemyError) -> str:
+        """Return in a few words what the driver said, for operators only."""
+        return reason_of(error, self._url)
 
     def read(self, work: Callable[[Connection], _T]) -> _T:
         """Run `work` on one snapshot of the database, without the right to write."""
@@ -81,8 +85,11 @@ def open_database(url: str) -> Database:
     """Open `sqlite:///file` or `postgresql://…`; nothing is connected yet. Raises ValueError for anything else."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         parsed = URL.create("")
+    if "@" in (parsed.host or ""):
+        # What stands before the @ is the end of a password: it would be looked up, and shown, as a host.
+        raise ValueError("An @ in the user or the password of a database URL is written %40.")
     match parsed.get_backend_name():
         case "sqlite" if parsed.database not in {None, "", ":memory:"}:
             return Database(parsed.set(drivername="sqlite+pysqlite"))
@@ -104,5 +111,5 @@ def _run(engine: Engine, work: Callable[[Connection], _T], tries: int = _TRIES) 
                 time.sleep(_PAUSE_SECONDS * random.random())  # noqa: S311 jitter, not a secret
                 continue
             if is_away(error) or should_run_again(error):
-                raise Unavailable from error
+                raise Unavailable(detail=f"The database can't be reached: {reason_of(error, engine.url)}.") from error
             raise

@@ -1,10 +1,12 @@
 """What a driver's error means: a database that is away, a transaction to run again, or a mistake of ours."""
 
+import re
 import sqlite3
 from typing import Final
 
 from psycopg import Error as PostgresError
 from psycopg import OperationalError as PostgresOperationalError
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -33,6 +35,18 @@ _SQLITE_PRIMARY_CODE: Final = 0xFF
 def should_run_again(error: SQLAlchemyError) -> bool:
     """Whether the database undid the transaction for another's sake: run again, it will succeed."""
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _RUN_AGAIN
+
+
+def reason_of(error: SQLAlchemyError, url: URL) -> str:
+    """Return the first line of what the driver said, for operators: no SQL, no parameters, no password."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    lines = str(cause).strip().splitlines() or [type(cause).__name__]
+    line = " ".join(lines[0].split())
+    _, fatal, rest = line.partition("FATAL:")  # what the server said, behind what the driver says about the way there
+    line = f"FATAL:{rest}" if fatal else line.removeprefix("connection failed: ")
+    if url.password:
+        line = re.sub(rf"(?<!\w){re.escape(url.password)}(?!\w)", "***", line)
+    return f"{line} ({url.database})" if isinstance(cause, sqlite3.Error) else line.rstrip(".")
 
 
 def is_away(error: SQLAlchemyError) -> bool:

@@ -1,5 +1,6 @@
 """The schema's version: what the database has, what this code needs, and the way from one to the other."""
 
+import logging
 from collections.abc import Callable
 from importlib import resources
 from typing import Final
@@ -9,12 +10,17 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from server.adapters.sql.engines import Database
 from server.domain.errors import Unavailable
 
+_log = logging.getLogger(__name__)
+
 _ADVISORY_KEY: Final = 0x6561_7365_6C
 """One number for all easels: PostgreSQL's advisory locks have no names. It spells "easel"."""
+
+_UNUSABLE: Final = "The database can't be used. Tell the operator."
 
 
 def upgrade(database: Database) -> None:
@@ -35,7 +41,12 @@ def migrate(database: Database, run: Callable[[Config], None]) -> None:
         config.attributes["connection"] = connection
         run(config)
 
-    database.migrate(work)
+    try:
+        database.migrate(work)
+    except SQLAlchemyError as error:
+        said = f"The schema can't be changed: {database.reason_of(error)}. "
+        todo = "Give easel a database of its own, in which its user may create tables."
+        raise Unavailable(_UNUSABLE, detail=said + todo) from error
 
 
 def current_revision(database: Database) -> str | None:
@@ -63,17 +74,32 @@ class SqlHealth:
         self._head = head_revision()
 
     def trouble(self) -> str | None:
-        """See `Health.trouble`."""
+        """See `Health.trouble`. The driver's own words go to the log only."""
         try:
-            current = current_revision(self._database)
+            self.check()
         except Unavailable as away:
+            if away.detail:
+                _log.warning("%s", away)
             return away.message
+        return None
+
+    def check(self) -> None:
+        """Raise Unavailable, with the detail for operators, unless the database can be used."""
+        current = self._current()
         if current == self._head:
-            return None
+            return
         if current is not None and not _is_known(current):
-            return _newer(current)
+            raise Unavailable(_newer(current))
         found = "no schema" if current is None else f"schema {current}"
-        return f"The database has {found}, this release needs {self._head}. Run: easel db upgrade"
+        raise Unavailable(f"The database has {found}, this release needs {self._head}. Run: easel db upgrade")
+
+    def _current(self) -> str | None:
+        try:
+            return current_revision(self._database)
+        except SQLAlchemyError as error:
+            reason = self._database.reason_of(error)
+            said = f"The database can't be used: {reason}. Check EASEL_DATABASE_URL and the rights of its user."
+            raise Unavailable(_UNUSABLE, detail=said) from error
 
 
 def _is_known(revision: str) -> bool:

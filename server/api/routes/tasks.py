@@ -17,6 +17,7 @@ from server.services.stop import cancel, kill
 router = APIRouter(prefix="/v1/Task")
 
 _MAX_LIMIT = 100
+_MAX_NAME = 200
 _MAX_START = 10**9
 
 
@@ -53,7 +54,8 @@ def _answer(wiring: Wiring, tasks: Sequence[Task], total: int | None = None) -> 
 def _query(body: Fields, catalogue: Catalogue) -> PageQuery:
     """Read a page's bounds; what can't be read is left at its default, for nobody validates these."""
     given = body.get("modelName")
-    model = given.strip() if isinstance(given, str) else ""
+    # Cut, because SQLite refuses to look for more than 50,000 characters; no model's name is that long.
+    model = given.strip()[:_MAX_NAME] if isinstance(given, str) else ""
     titled = (card.slug for card in catalogue if model.casefold() in card.title.casefold())
     return PageQuery(
         start=min(_count(body.get("start"), 0), _MAX_START),

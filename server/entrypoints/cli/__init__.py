@@ -38,11 +38,18 @@ def speak_plainly(command: Callable[[], object]) -> int:
     try:
         command()
     except (Trouble, SettingsError, EaselError) as trouble:
-        said = escape(str(trouble))  # it may quote a value or a path with brackets
-        Console(stderr=True).print(f"[bold red]easel:[/] {said}", highlight=False, soft_wrap=True)
-        return 1
+        return _refuse(str(trouble))
+    except OSError as error:
+        what = f"{error.filename} can't be used" if error.filename is not None else "The system refused"
+        return _refuse(f"{what}: {error.strerror or error}.")
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _refuse(sentence: str) -> int:
+    said = escape(sentence)  # it may quote a value or a path with brackets
+    Console(stderr=True).print(f"[bold red]easel:[/] {said}", highlight=False, soft_wrap=True)
+    return 1

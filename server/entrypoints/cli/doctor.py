@@ -1,7 +1,6 @@
 """easel doctor: is everything there? What is wrong, and what to do about it."""
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import shutil
@@ -21,12 +20,12 @@ from rich.markup import escape
 from models.weights import WeightSet, find_weights
 from server.adapters.sql.schema import SqlHealth
 from server.domain.errors import EaselError
-from server.entrypoints.composition import Trouble, load_catalogue, open_settled_database
+from server.entrypoints.composition import Trouble, ensure_secrets, load_catalogue, open_settled_database
+from server.entrypoints.packages import missing_worker_packages
 from server.settings import Settings, read_settings
 
 _MIN_PYTHON: Final = (3, 11)
 _LOW_DISK: Final = 2 * 10**9
-_WORKER_PACKAGES: Final = ("torch", "diffusers", "transformers", "peft", "safetensors", "accelerate", "scipy")
 
 
 class Verdict(StrEnum):
@@ -84,7 +83,7 @@ def _python(_settings: Settings) -> Finding:
 
 
 def _packages(settings: Settings) -> Finding:
-    missing = [name for name in _WORKER_PACKAGES if importlib.util.find_spec(name) is None]
+    missing = missing_worker_packages()
     if missing and settings.engine == "sdxl":
         what = f"{', '.join(missing)} can't be found: this machine can serve the API but not draw; "
         return Finding(Verdict.NOTE, "packages", what + "install the worker extra with: pip install 'easel[worker]'")
@@ -95,11 +94,23 @@ def _packages(settings: Settings) -> Finding:
 def _device(settings: Settings) -> Finding:
     # Without importing torch, which takes seconds: the driver's own program says what there is.
     nvidia = shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia/version").exists()
-    if settings.device.startswith("cuda") and not nvidia:
-        what = f"EASEL_DEVICE is {settings.device}, but no NVIDIA driver was found; set it to auto or cpu."
+    try:
+        torch = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        torch = ""
+    return judge_device(settings.device, torch, nvidia=nvidia)
+
+
+def judge_device(device: str, torch: str, *, nvidia: bool) -> Finding:
+    """Say what EASEL_DEVICE will come to, with that version of torch, with or without an NVIDIA driver."""
+    if device.startswith("cuda") and not nvidia:
+        what = f"EASEL_DEVICE is {device}, but no NVIDIA driver was found; set it to auto or cpu."
         return Finding(Verdict.BAD, "device", what)
-    if nvidia and settings.device != "cpu":
-        return Finding(Verdict.OK, "device", f"an NVIDIA driver is here ({settings.device})")
+    if nvidia and device != "cpu" and torch.endswith("+cpu"):
+        what = f"an NVIDIA driver is here, but torch {torch} can't use the GPU: install torch with CUDA."
+        return Finding(Verdict.NOTE, "device", what)
+    if nvidia and device != "cpu":
+        return Finding(Verdict.OK, "device", f"an NVIDIA driver is here ({device})")
     return Finding(Verdict.NOTE, "device", "no GPU will be used: fine for the miniature, very slow for real SDXL.")
 
 
@@ -107,22 +118,28 @@ def _database(settings: Settings) -> Finding:
     kind = f"SQLite {sqlite3.sqlite_version} in {settings.data_dir}" if settings.embedded else "EASEL_DATABASE_URL"
     if settings.embedded and not (settings.data_dir / "easel.db").exists():
         return Finding(Verdict.OK, "database", f"{kind}: `easel up` makes it on first start.")
-    trouble = SqlHealth(open_settled_database(settings)).trouble()
-    if trouble is not None:
-        return Finding(Verdict.BAD, "database", trouble)
+    database = open_settled_database(settings)
+    SqlHealth(database).check()
+    ensure_secrets(settings, database)
     return Finding(Verdict.OK, "database", f"{kind}: reachable, schema current.")
 
 
 def _disk(settings: Settings) -> Finding:
-    folder = next(
-        path for path in (settings.data_dir.absolute(), *settings.data_dir.absolute().parents) if path.exists()
-    )
-    if not os.access(folder, os.W_OK):
-        return Finding(Verdict.BAD, "disk", f"{folder} can't be written: set EASEL_DATA_DIR to a folder that can.")
+    for variable, wanted in (("EASEL_DATA_DIR", settings.data_dir), ("EASEL_FILES_URL", settings.files_folder)):
+        folder = _nearest(wanted)
+        if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            return Finding(Verdict.BAD, "disk", f"{folder} can't be written: set {variable} to a folder that can.")
+    folder = _nearest(settings.files_folder)
     free = shutil.disk_usage(folder).free
     if free < _LOW_DISK:
         return Finding(Verdict.NOTE, "disk", f"{free / 1e9:.1f} GB free in {folder}: pictures will soon fill it.")
     return Finding(Verdict.OK, "disk", f"{free / 1e9:.0f} GB free in {folder}")
+
+
+def _nearest(wanted: Path) -> Path:
+    """Return the folder itself, or what is there of the way to it."""
+    path = wanted.absolute()
+    return next(path for path in (path, *path.parents) if os.path.lexists(path))
 
 
 def _weights(settings: Settings) -> Finding:

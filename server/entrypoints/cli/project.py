@@ -10,7 +10,7 @@ from rich.table import Table
 
 from server.adapters.sql.projects import SqlProjectStore
 from server.domain.project import AuthMethod
-from server.entrypoints.composition import ensure_usable, open_settled_database, secret_box
+from server.entrypoints.composition import ensure_secrets, ensure_usable, open_settled_database, secret_box
 from server.services.projects import create_project
 from server.settings import read_settings
 
@@ -27,6 +27,7 @@ def create(
     settings = read_settings()
     database = open_settled_database(settings)
     ensure_usable(database)
+    ensure_secrets(settings, database)  # else a second key would be made, and one of the two be lost
     made = create_project(SqlProjectStore(database), secret_box(settings), name, auth)
     shown = {"name": made.name, "apiKey": made.api_key, "apiSecret": made.api_secret}
     if as_json:

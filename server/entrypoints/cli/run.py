@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from server.entrypoints.addresses import http_url
 from server.entrypoints.client import Account, Client, read_account
 from server.entrypoints.composition import Trouble
 from server.entrypoints.watch import watch_task
@@ -51,8 +52,13 @@ def _parameters(pairs: list[str]) -> dict[str, str]:
 
 
 def _account(url: str, settings: Settings) -> Account:
-    url = (url or f"http://{settings.host}:{settings.port}").rstrip("/").removesuffix("/v1")
+    url = (url or http_url(settings.host, settings.port)).rstrip("/").removesuffix("/v1")
     key = os.environ.get("EASEL_API_KEY", "")
     if key:
         return Account(url, key, os.environ.get("EASEL_API_SECRET") or None)
-    return read_account(url, settings.data_dir / "project.json")
+    file = settings.data_dir / "project.json"
+    if settings.embedded and not (settings.data_dir / "easel.db").exists() and not file.exists():
+        raise Trouble(
+            f"No credentials: set EASEL_API_KEY and EASEL_API_SECRET, or start `easel up`, which makes {file}."
+        )
+    return read_account(url, file)

@@ -5,7 +5,6 @@ from rich.console import Console
 
 from server.entrypoints.api import run_api
 from server.entrypoints.logs import set_up_logging
-from server.entrypoints.miniature import require_worker_extra
 from server.entrypoints.up import run_up
 from server.entrypoints.worker import run_worker
 from server.settings import Settings, read_settings
@@ -30,10 +29,7 @@ def api() -> None:
 
 def worker() -> None:
     """Draw only: claim tasks from the database."""
-    settings = _settings()
-    if settings.engine == "sdxl":
-        require_worker_extra()
-    raise typer.Exit(run_worker(settings))
+    raise typer.Exit(run_worker(_settings()))
 
 
 def _settings() -> Settings:

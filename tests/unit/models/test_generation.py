@@ -3,16 +3,16 @@
 import pytest
 
 from models.card import Card
-from models.generation import Settings, settings_of
+from models.generation import SdxlValues, sdxl_values
 from models.parameters import check
 
 
-def settings(card: Card, **sent: object) -> Settings:
-    return settings_of(check(card, {"prompt": "a lake", "seed": "7"} | sent))
+def settings(card: Card, **sent: object) -> SdxlValues:
+    return sdxl_values(check(card, {"prompt": "a lake", "seed": "7"} | sent))
 
 
 def test_the_defaults_use_the_refiner_from_the_fraction_on(card):
-    assert settings(card) == Settings(
+    assert settings(card) == SdxlValues(
         prompt="a lake",
         negative_prompt="",
         samples=1,

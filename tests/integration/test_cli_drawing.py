@@ -1,0 +1,126 @@
+"""What a worker draws with, and what `easel run` says about addresses and credentials that can't be used."""
+
+import json
+import logging
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+import models
+from models.catalogue import Catalogue
+from server.entrypoints.addresses import http_url
+from server.entrypoints.cli.doctor import Verdict, judge_device
+from server.entrypoints.composition import Trouble, choose_drawing
+from server.entrypoints.packages import WORKER_PACKAGES
+from server.settings import Settings
+from tests.e2e.commands import FAKE, Easels, easel_fixture, upgraded_fixture
+from tests.e2e.processes import open_site
+from tests.serving import serving
+
+__all__ = ["easel_fixture", "upgraded_fixture"]
+
+CARD = Path(models.__file__).parent / "cards" / "hevok" / "studio-trigger.toml"
+
+
+def _weights(folder: Path, name: str) -> None:
+    (folder / name / "unet").mkdir(parents=True)
+    (folder / name / "unet" / "model.safetensors").touch()
+    (folder / name / "model_index.json").write_text("{}")
+
+
+# ── the worker's packages and weights ────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("missing", WORKER_PACKAGES)
+def test_weights_without_the_worker_extra(tmp_path: Path, missing: str):
+    _weights(tmp_path, "miniature/base")
+    settings = Settings(models_dir=str(tmp_path), engine="sdxl")
+    with pytest.raises(Trouble) as raised:
+        choose_drawing(settings, Catalogue.load(), lambda name: None if name == missing else "there")
+    assert str(raised.value).startswith(f"{missing} can't be found: ")
+    assert "easel[worker]" in str(raised.value)
+
+
+def test_the_fake_engine_needs_no_package():
+    assert choose_drawing(Settings(engine="fake"), Catalogue.load(), lambda _: None).models
+
+
+def test_cards_that_are_not_drawn_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    for name in ("miniature/base", "inkpot"):
+        _weights(tmp_path, name)
+    (tmp_path / "cards" / "hevok").mkdir(parents=True)
+    own = CARD.read_text().replace('"studio-trigger"', '"inkpot"').replace('"miniature/base"', '"inkpot"')
+    (tmp_path / "cards" / "hevok" / "inkpot.toml").write_text(own)
+    with caplog.at_level(logging.WARNING):
+        settings = Settings(models_dir=str(tmp_path), engine="sdxl")
+        drawing = choose_drawing(settings, Catalogue.load([tmp_path / "cards"]), lambda _: "there")
+    assert "hevok/inkpot" not in drawing.models
+    (said,) = [record.getMessage() for record in caplog.records if "not drawn here" in record.getMessage()]
+    assert "hevok/inkpot" in said
+
+
+# ── the device ───────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("device", ["auto", "cuda", "cuda:1"])
+def test_a_torch_for_the_cpu_beside_a_gpu(device: str):
+    finding = judge_device(device, "2.11.0+cpu", nvidia=True)
+    assert finding.verdict is Verdict.NOTE
+    assert "torch 2.11.0+cpu can't use the GPU" in finding.sentence
+
+
+def test_other_devices():
+    assert judge_device("auto", "2.11.0+cu130", nvidia=True).verdict is Verdict.OK
+    assert "can't use" not in judge_device("cpu", "2.11.0+cpu", nvidia=True).sentence
+    assert judge_device("cuda", "2.11.0+cpu", nvidia=False).verdict is Verdict.BAD
+
+
+# ── easel run ────────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("url", ["http://a:b", "http://[::1", "http://.com", "http://ä..com"])
+def test_run_at_a_url_that_is_none(easel: Easels, url: str):
+    sentence = easel.refuses("run", "a fox", "--url", url, EASEL_API_KEY="k")
+    assert sentence.startswith(f"{url} is not a server's URL: ")
+
+
+@pytest.mark.parametrize("name", ["EASEL_API_KEY", "EASEL_API_SECRET"])
+def test_run_with_a_key_that_cannot_be_one(easel: Easels, name: str):
+    sentence = easel.refuses("run", "a fox", **{"EASEL_API_KEY": "k", name: "schlüssel"})
+    assert "plain ASCII" in sentence
+
+
+def test_run_at_an_ipv6_address(easel: Easels):
+    assert http_url("::1", 8000) == "http://[::1]:8000"
+    assert http_url("127.0.0.1", 8000) == "http://127.0.0.1:8000"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+    sentence = easel.refuses("run", "a fox", EASEL_API_KEY="k", EASEL_HOST="::1", EASEL_PORT=port)
+    assert sentence.startswith(f"No server answers at http://[::1]:{port}: ")
+
+
+def test_run_where_a_project_is_but_its_file_is_not(upgraded: Easels):
+    upgraded.ok("project", "create", "one")
+    sentence = upgraded.refuses("run", "a fox")
+    assert "easel up" not in sentence
+    assert "EASEL_API_KEY and EASEL_API_SECRET" in sentence
+    assert "easel project create" in sentence
+
+
+def test_run_into_a_folder_that_cannot_be_written(easel: Easels, tmp_path: Path):
+    out = tmp_path / "file"
+    out.write_text("in the way")
+    with serving(tmp_path / "live") as live:
+        account = {"EASEL_API_KEY": live.credentials.api_key, "EASEL_API_SECRET": live.credentials.api_secret or ""}
+        words = ["run", "a fox", "-s", "width=64", "-s", "height=64", "--out", str(out / "deeper")]
+        done = easel(*words, EASEL_PORT=str(live.port), **account)
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"easel: {out / 'deeper'} can't be used: Not a directory."
+
+
+# ── easel up ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_up_makes_a_project_and_a_private_file(tmp_path: Path):
+    with open_site(tmp_path, **FAKE) as site:
+        site.up()
+    file = next(tmp_path.rglob("project.json"))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert list(json.loads(file.read_text())) == ["name", "apiKey", "apiSecret"]
+    assert file.stat().st_size < 200
+    assert not list(tmp_path.rglob("*.tmp"))

@@ -1,0 +1,73 @@
+"""Settings: what is wrong is said in one sentence that names the variable."""
+
+import os
+
+import pytest
+
+from server.settings import SettingsError, read_settings
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in os.environ if name.startswith("EASEL_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "easel.example.org",
+        "easel.example.org:8000",
+        "//easel.example.org",
+        "ftp://easel.example.org",
+        "https://",
+        "https:///pictures",
+        "http://[::1",
+        "http://host:port",
+        "http://host:0",
+        "http://my host",
+        "http://host/?q=1",
+        "http://host/#top",
+    ],
+)
+def test_a_public_url_that_is_none(monkeypatch: pytest.MonkeyPatch, value: str):
+    monkeypatch.setenv("EASEL_PUBLIC_URL", value)
+    with pytest.raises(SettingsError) as raised:
+        read_settings()
+    assert str(raised.value) == f"EASEL_PUBLIC_URL is {value!r}; give a URL such as https://easel.example.org."
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("", ""),
+        ("https://easel.example.org", "https://easel.example.org"),
+        ("HTTPS://easel.example.org/", "HTTPS://easel.example.org"),
+        ("http://[::1]:8000/base//", "http://[::1]:8000/base"),
+    ],
+)
+def test_a_public_url(monkeypatch: pytest.MonkeyPatch, value: str, read: str):
+    monkeypatch.setenv("EASEL_PUBLIC_URL", value)
+    assert read_settings().public_url == read
+
+
+@pytest.mark.parametrize("value", ["file:///srv/pictures", "gs://key:hunter2@bucket", "https://host/pictures"])
+def test_files_at_a_url(monkeypatch: pytest.MonkeyPatch, value: str):
+    monkeypatch.setenv("EASEL_FILES_URL", value)
+    with pytest.raises(SettingsError) as raised:
+        read_settings()
+    scheme = value.partition(":")[0]
+    assert str(raised.value) == f"EASEL_FILES_URL is a {scheme}:// URL; give the path of a folder instead."
+
+
+@pytest.mark.parametrize("value", ["s3://bucket/prefix", "S3://bucket"])
+def test_files_in_a_bucket(monkeypatch: pytest.MonkeyPatch, value: str):
+    monkeypatch.setenv("EASEL_FILES_URL", value)
+    with pytest.raises(SettingsError, match="EASEL_FILES_URL is a bucket; this version keeps files in a folder only"):
+        read_settings()
+
+
+@pytest.mark.parametrize("value", ["/srv/pictures", "pictures", "a:b", "a//b"])
+def test_files_in_a_folder(monkeypatch: pytest.MonkeyPatch, value: str):
+    monkeypatch.setenv("EASEL_FILES_URL", value)
+    assert str(read_settings().files_folder) == os.path.normpath(value)
