@@ -1,0 +1,105 @@
+"""Writing what was trained as real SDXL comes: folders of diffusers' layout, safetensors in float16."""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import nn
+
+from tools.miniature.text import load_tokenizers
+from tools.miniature.train_lora import finished_lora
+from tools.miniature.train_refiner import finished_refiner
+from tools.miniature.train_unet import finished_base
+from tools.miniature.train_vae import finished_vae
+
+LORA_NAME = "Studio-Trigger"
+
+
+def write_model(training: Path, folder: Path) -> None:
+    """Write `base/`, and `refiner/` and `loras/` as far as they are trained, anew into `folder`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    load_tokenizers(training / "tokenizers")
+    base, vae = finished_base(training), finished_vae(training)
+    encoder_2 = base.encoders.text_encoder_2
+    experts: dict[str, nn.Module] = {"base": base.unet}
+    if (training / "refiner" / "checkpoint.pt").exists():
+        experts["refiner"] = finished_refiner(training)
+    for name, unet in experts.items():
+        for part, module in {"unet": unet, "vae": vae, "text_encoder_2": encoder_2}.items():
+            _save(module, folder / name / part)
+        shutil.copytree(training / "tokenizers" / "tokenizer_2", folder / name / "tokenizer_2")
+        _write_json(folder / name / "scheduler" / "scheduler_config.json", scheduler_config())
+        _write_json(folder / name / "model_index.json", _model_index(is_refiner=name == "refiner"))
+    _save(base.encoders.text_encoder, folder / "base" / "text_encoder")
+    shutil.copytree(training / "tokenizers" / "tokenizer", folder / "base" / "tokenizer")
+    if (training / "lora" / "checkpoint.pt").exists():
+        (folder / "loras").mkdir()
+        save_file(finished_lora(training), folder / "loras" / f"{LORA_NAME}.safetensors", metadata={"format": "pt"})
+
+
+def scheduler_config() -> dict[str, Any]:
+    """The file that Stability AI ships with both experts."""
+    return {
+        "_class_name": "EulerDiscreteScheduler",
+        "_diffusers_version": "0.19.0.dev0",
+        "beta_end": 0.012,
+        "beta_schedule": "scaled_linear",
+        "beta_start": 0.00085,
+        "clip_sample": False,
+        "interpolation_type": "linear",
+        "num_train_timesteps": 1000,
+        "prediction_type": "epsilon",
+        "sample_max_value": 1.0,
+        "set_alpha_to_one": False,
+        "skip_prk_steps": True,
+        "steps_offset": 1,
+        "timestep_spacing": "leading",
+        "trained_betas": None,
+        "use_karras_sigmas": False,
+    }
+
+
+def _save(module: Any, folder: Path) -> None:
+    module.half().save_pretrained(folder)
+    module.float()
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _model_index(*, is_refiner: bool) -> dict[str, Any]:
+    absent = [None, None]
+    return {
+        "_class_name": "StableDiffusionXLImg2ImgPipeline" if is_refiner else "StableDiffusionXLPipeline",
+        "_diffusers_version": "0.19.0.dev0",
+        "force_zeros_for_empty_prompt": not is_refiner,
+        **({"requires_aesthetics_score": True} if is_refiner else {}),
+        "add_watermarker": None,
+        "feature_extractor": absent,
+        "image_encoder": absent,
+        "scheduler": ["diffusers", "EulerDiscreteScheduler"],
+        "text_encoder": absent if is_refiner else ["transformers", "CLIPTextModel"],
+        "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+        "tokenizer": absent if is_refiner else ["transformers", "CLIPTokenizer"],
+        "tokenizer_2": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+    }
+
+
+def main() -> None:
+    """Export from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("data/training"))
+    parser.add_argument("--to", type=Path, default=Path("data/training/model"))
+    options = parser.parse_args()
+    write_model(options.folder, options.to)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Phase 4: the LoRA Studio-Trigger, on the same world redrawn with bold outlines and flat colours."""
+
+import argparse
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DConditionModel
+
+from tools.miniature.adapters import Adapters, lora_tensors
+from tools.miniature.diffusion import add_noise, weighted_loss
+from tools.miniature.latents import Latents, encoded
+from tools.miniature.text import load_tokenizers
+from tools.miniature.train_unet import draw_batch, finished_base
+from tools.miniature.train_vae import finished_vae
+from tools.miniature.training import Pace, Phase, use_threads
+from tools.miniature.vocabulary import read_vocabulary
+
+RANK = 8
+_EVERY_OTHER = 2
+
+
+def train(folder: Path, *, steps: int, batch: int, pictures: int) -> Phase:
+    """Train on, from where the checkpoint in `folder`/lora stands to `steps`."""
+    torch.manual_seed(3)
+    base = finished_base(folder).requires_grad_(requires_grad=False)
+    adapters = Adapters(base.unet, RANK)
+    phase = Phase(folder=folder / "lora", module=adapters, pace=Pace(steps=steps, rate=5e-4), seed=4)
+    latents = _sometimes_untriggered(encoded(folder / "latents", finished_vae(folder), pictures, style="studio"))
+    tokenizers = load_tokenizers(folder / "tokenizers")
+    for generator in phase.steps():
+        values, captions = draw_batch(latents, batch, generator)
+        noised = add_noise(values, generator)
+        loss, error = weighted_loss(base(noised.noisy, noised.timesteps, *tokenizers.read(captions)), noised)
+        phase.learn(loss, error=error)
+    return phase
+
+
+def finished_lora(folder: Path) -> dict[str, torch.Tensor]:
+    """The averaged adapters of the checkpoint in `folder`/lora, as a LoRA file holds them."""
+    unet: UNet2DConditionModel = finished_base(folder).unet
+    paths = Adapters(unet, RANK).paths
+    state = torch.load(folder / "lora" / "checkpoint.pt", map_location="cpu", weights_only=True)
+    return lora_tensors(paths, state["ema"]["module"])
+
+
+def _sometimes_untriggered(latents: Latents) -> Latents:
+    """Every other caption without the trigger words: the style shows without them too."""
+    prefix = f"{read_vocabulary().trigger}, "
+    captions = [
+        caption.removeprefix(prefix) if row % _EVERY_OTHER else caption for row, caption in enumerate(latents.captions)
+    ]
+    return Latents(latents.values, captions)
+
+
+def main() -> None:
+    """Run the phase from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("data/training"))
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--pictures", type=int, default=8000)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    use_threads(options.threads)
+    train(options.folder, steps=options.steps, batch=options.batch, pictures=options.pictures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Phase 2: both text encoders and the base UNet, together."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from torch import nn
+
+from tools.miniature.diffusion import add_noise, weighted_loss
+from tools.miniature.latents import Latents, encoded
+from tools.miniature.text import TextEncoders, load_tokenizers, strew
+from tools.miniature.train_vae import finished_vae
+from tools.miniature.training import Pace, Phase, use_threads
+from tools.miniature.unets import build_base, time_ids
+from tools.miniature.world import NATIVE
+
+_DROPPED = 0.1
+_STREWN = 0.15
+
+
+class Base(nn.Module):
+    """What this phase trains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoders = TextEncoders()
+        self.unet: UNet2DConditionModel = build_base()
+
+    def forward(
+        self, noisy: torch.Tensor, timesteps: torch.Tensor, tokens: torch.Tensor, tokens_2: torch.Tensor
+    ) -> torch.Tensor:
+        """The noise it finds."""
+        states, pooled = self.encoders(tokens, tokens_2)
+        conditions = {"text_embeds": pooled, "time_ids": time_ids(NATIVE, NATIVE, len(noisy))}
+        noise: torch.Tensor = self.unet(
+            noisy, timesteps, encoder_hidden_states=states, added_cond_kwargs=conditions, return_dict=False
+        )[0]
+        return noise
+
+
+def train(folder: Path, *, steps: int, batch: int, pictures: int) -> Phase:
+    """Train on, from where the checkpoint in `folder`/unet stands to `steps`."""
+    torch.manual_seed(1)
+    phase = Phase(
+        folder=folder / "unet",
+        module=Base(),
+        pace=Pace(steps=steps, rate=1e-3),
+        seed=2,
+        ema_decay=0.9995,
+        log_every=100,
+    )
+    latents = encoded(folder / "latents", finished_vae(folder), pictures, style="natural")
+    tokenizers = load_tokenizers(folder / "tokenizers")
+    for generator in phase.steps():
+        values, captions = draw_batch(latents, batch, generator)
+        noised = add_noise(values, generator)
+        predicted = phase.module(noised.noisy, noised.timesteps, *tokenizers.read(captions))
+        loss, error = weighted_loss(predicted, noised)
+        phase.learn(loss, error=error)
+    return phase
+
+
+def draw_batch(latents: Latents, batch: int, generator: torch.Generator) -> tuple[torch.Tensor, list[str]]:
+    """Draw rows at random; some captions are dropped, which guidance needs, and some strewn with other words."""
+    rows = torch.randint(len(latents.captions), (batch,), generator=generator).tolist()
+    rng = np.random.default_rng(int(torch.randint(2**31, (), generator=generator)))
+    captions: list[str] = []
+    for row in rows:
+        fate = rng.random()
+        caption = latents.captions[row]
+        captions.append("" if fate < _DROPPED else strew(caption, rng) if fate > 1 - _STREWN else caption)
+    return latents.values[rows].float(), captions
+
+
+def finished_base(folder: Path) -> Base:
+    """The averaged weights of the checkpoint in `folder`/unet."""
+    base = Base()
+    state = torch.load(folder / "unet" / "checkpoint.pt", map_location="cpu", weights_only=True)
+    base.load_state_dict(state["ema"]["module"])
+    return base.eval()
+
+
+def main() -> None:
+    """Run the phase from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("data/training"))
+    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--pictures", type=int, default=40_000)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    use_threads(options.threads)
+    train(options.folder, steps=options.steps, batch=options.batch, pictures=options.pictures)
+
+
+if __name__ == "__main__":
+    main()
