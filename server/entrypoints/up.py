@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import secrets
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ from server.services.projects import create_project
 from server.settings import Settings
 
 _DRAIN_SECONDS = 10.0
+_LAST_LOOK_SECONDS = 0.3
 _ROOM: Final = 4096
 
 
@@ -58,8 +60,9 @@ def _serve_and_draw(settings: Settings, database: Database, drawing: Drawing, co
     on_stop_signals(supervisor.stop)
     api.start()
     console.print(f"easel listens on {http_url(settings.host, api.port)}/v1 (Ctrl-C stops it)")
-    # The API outlives the supervisor: sockets see the end of what was being drawn.
+    # The API outlives the supervisor by more than the hub's interval: sockets see the end of what was being drawn.
     code = supervisor.run()
+    time.sleep(_LAST_LOOK_SECONDS)
     api.stop()
     database.close()
     return code

@@ -61,11 +61,6 @@ def head_revision() -> str:
     return head
 
 
-def is_current(database: Database) -> bool:
-    """Whether the database has the schema this code needs."""
-    return current_revision(database) == head_revision()
-
-
 class SqlHealth:
     """`Health` over a `Database`."""
 
