@@ -70,11 +70,19 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
-    """Matrices (…, rows, columns) with their singular values moved near one, by five Newton-Schulz rounds."""
+    """Matrices (…, rows, columns) with their singular values moved near one, by five Newton-Schulz rounds.
+
+    The rounds are a polynomial of the small Gram matrix alone, so the wide matrix is multiplied twice, not ten times.
+    """
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    gram = x @ x.mT
+    one = torch.eye(gram.shape[-1], dtype=x.dtype)
+    product = one
     for _ in range(5):
-        square = x @ x.mT
-        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+        round_ = 3.4445 * one - 4.7750 * gram + 2.0315 * gram @ gram
+        product = round_ @ product
+        gram = round_ @ gram @ round_
+    x = product @ x
     return x.mT if tall else x

@@ -26,7 +26,8 @@ def train(folder: Path, *, steps: int, batch: int, pictures: int) -> Phase:
     """Train on, from where the checkpoint in `folder`/refiner stands to `steps`."""
     torch.manual_seed(2)
     encoder = finished_base(folder).encoders.text_encoder_2
-    phase = Phase(folder=folder / "refiner", module=build_refiner(), pace=Pace(steps=steps, rate=1e-3), seed=3)
+    unet = build_refiner().to(memory_format=torch.channels_last)
+    phase = Phase(folder=folder / "refiner", module=unet, pace=Pace(steps=steps, rate=1e-3), seed=3)
     latents = encoded(folder / "latents", finished_vae(folder), pictures, style="natural")
     tokenizers = load_tokenizers(folder / "tokenizers")
     for generator in phase.steps():
