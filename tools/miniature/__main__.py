@@ -6,7 +6,9 @@ from pathlib import Path
 from tools.miniature import train_lora, train_refiner, train_unet, train_vae
 from tools.miniature.evaluate import Painter, Settings, table
 from tools.miniature.layout import write_model
-from tools.miniature.training import use_threads
+from tools.miniature.training import Plan, use_threads
+
+_SMOKE = Plan(steps=20, batch=4, pictures=40)
 
 
 def main() -> None:
@@ -29,15 +31,15 @@ def _train(folder: Path, *, smoke: bool) -> bool:
     if smoke:
         return (
             train_vae.train(folder, steps=20, pictures=40).finished
-            and train_unet.train(folder, steps=20, batch=4, pictures=40).finished
-            and train_refiner.train(folder, steps=20, batch=4, pictures=40).finished
-            and train_lora.train(folder, steps=20, batch=4, pictures=40).finished
+            and train_unet.train(folder, _SMOKE).finished
+            and train_refiner.train(folder, _SMOKE).finished
+            and train_lora.train(folder, _SMOKE).finished
         )
     return (
         _vae(folder)
-        and train_unet.train(folder, steps=20_000, batch=32, pictures=40_000).finished
-        and train_refiner.train(folder, steps=6000, batch=32, pictures=20_000).finished
-        and train_lora.train(folder, steps=4000, batch=16, pictures=8000).finished
+        and train_unet.train(folder, train_unet.PLAN).finished
+        and train_refiner.train(folder, train_refiner.PLAN).finished
+        and train_lora.train(folder, train_lora.PLAN).finished
     )
 
 

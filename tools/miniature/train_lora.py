@@ -1,6 +1,5 @@
 """Phase 4: the LoRA Studio-Trigger, on the same world redrawn with bold outlines and flat colours."""
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -12,23 +11,25 @@ from tools.miniature.latents import Latents, encoded
 from tools.miniature.text import load_tokenizers
 from tools.miniature.train_unet import draw_batch, finished_base
 from tools.miniature.train_vae import finished_vae
-from tools.miniature.training import Pace, Phase, use_threads
+from tools.miniature.training import Pace, Phase, Plan, run_from_command_line
 from tools.miniature.vocabulary import read_vocabulary
 
 RANK = 8
 _EVERY_OTHER = 2
 
+PLAN = Plan(steps=4000, batch=16, pictures=8000)
 
-def train(folder: Path, *, steps: int, batch: int, pictures: int) -> Phase:
-    """Train on, from where the checkpoint in `folder`/lora stands to `steps`."""
+
+def train(folder: Path, plan: Plan) -> Phase:
+    """Train on, from where the checkpoint in `folder`/lora stands to the end of the plan."""
     torch.manual_seed(3)
     base = finished_base(folder).requires_grad_(requires_grad=False)
     adapters = Adapters(base.unet, RANK)
-    phase = Phase(folder=folder / "lora", module=adapters, pace=Pace(steps=steps, rate=5e-4), seed=4)
-    latents = _sometimes_untriggered(encoded(folder / "latents", finished_vae(folder), pictures, style="studio"))
+    phase = Phase(folder=folder / "lora", module=adapters, pace=Pace(steps=plan.steps, rate=5e-4), seed=4)
+    latents = _sometimes_untriggered(encoded(folder / "latents", finished_vae(folder), plan.pictures, style="studio"))
     tokenizers = load_tokenizers(folder / "tokenizers")
     for generator in phase.steps():
-        values, captions = draw_batch(latents, batch, generator)
+        values, captions = draw_batch(latents, plan.batch, generator)
         noised = add_noise(values, generator)
         loss, error = weighted_loss(base(noised.noisy, noised.timesteps, *tokenizers.read(captions)), noised)
         phase.learn(loss, error=error)
@@ -52,18 +53,5 @@ def _sometimes_untriggered(latents: Latents) -> Latents:
     return Latents(latents.values, captions)
 
 
-def main() -> None:
-    """Run the phase from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("data/training"))
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--pictures", type=int, default=8000)
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    use_threads(options.threads)
-    train(options.folder, steps=options.steps, batch=options.batch, pictures=options.pictures)
-
-
 if __name__ == "__main__":
-    main()
+    run_from_command_line(train, __doc__, PLAN)

@@ -1,6 +1,5 @@
 """Phase 3: the refiner, which draws the last fifth of the noise, for the second text encoder of phase 2."""
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -12,7 +11,7 @@ from tools.miniature.latents import encoded
 from tools.miniature.text import load_tokenizers
 from tools.miniature.train_unet import draw_batch, finished_base
 from tools.miniature.train_vae import finished_vae
-from tools.miniature.training import Pace, Phase, use_threads
+from tools.miniature.training import Pace, Phase, Plan, run_from_command_line
 from tools.miniature.unets import build_refiner, time_ids
 from tools.miniature.world import NATIVE
 
@@ -21,22 +20,24 @@ _BELOW = TIMESTEPS // 5
 _FLAWLESS = 5.0
 _WORST, _BEST = 2.0, 7.0
 
+PLAN = Plan(steps=6000, batch=32, pictures=20_000)
 
-def train(folder: Path, *, steps: int, batch: int, pictures: int) -> Phase:
-    """Train on, from where the checkpoint in `folder`/refiner stands to `steps`."""
+
+def train(folder: Path, plan: Plan) -> Phase:
+    """Train on, from where the checkpoint in `folder`/refiner stands to the end of the plan."""
     torch.manual_seed(2)
     encoder = finished_base(folder).encoders.text_encoder_2
     unet = build_refiner().to(memory_format=torch.channels_last)
-    phase = Phase(folder=folder / "refiner", module=unet, pace=Pace(steps=steps, rate=1e-3), seed=3)
-    latents = encoded(folder / "latents", finished_vae(folder), pictures, style="natural")
+    phase = Phase(folder=folder / "refiner", module=unet, pace=Pace(steps=plan.steps, rate=1e-3), seed=3)
+    latents = encoded(folder / "latents", finished_vae(folder), plan.pictures, style="natural")
     tokenizers = load_tokenizers(folder / "tokenizers")
     for generator in phase.steps():
-        values, captions = draw_batch(latents, batch, generator)
-        scores = _WORST + (_BEST - _WORST) * torch.rand(batch, generator=generator)
+        values, captions = draw_batch(latents, plan.batch, generator)
+        scores = _WORST + (_BEST - _WORST) * torch.rand(plan.batch, generator=generator)
         noised = add_noise(spoil(values, scores, generator), generator, below=_BELOW)
         with torch.no_grad():
             states = encoder(tokenizers.read(captions)[1], output_hidden_states=True)
-        conditions = {"text_embeds": states.text_embeds, "time_ids": time_ids(NATIVE, NATIVE, batch, scores)}
+        conditions = {"text_embeds": states.text_embeds, "time_ids": time_ids(NATIVE, NATIVE, plan.batch, scores)}
         predicted = phase.module(
             noised.noisy,
             noised.timesteps,
@@ -65,18 +66,5 @@ def finished_refiner(folder: Path) -> UNet2DConditionModel:
     return unet.eval()
 
 
-def main() -> None:
-    """Run the phase from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("data/training"))
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--pictures", type=int, default=20_000)
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    use_threads(options.threads)
-    train(options.folder, steps=options.steps, batch=options.batch, pictures=options.pictures)
-
-
 if __name__ == "__main__":
-    main()
+    run_from_command_line(train, __doc__, PLAN)

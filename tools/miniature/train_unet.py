@@ -1,6 +1,5 @@
 """Phase 2: both text encoders and the base UNet, together."""
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,11 @@ from tools.miniature.diffusion import add_noise, weighted_loss
 from tools.miniature.latents import Latents, encoded
 from tools.miniature.text import TextEncoders, load_tokenizers, strew
 from tools.miniature.train_vae import finished_vae
-from tools.miniature.training import Pace, Phase, use_threads
+from tools.miniature.training import Pace, Phase, Plan, run_from_command_line
 from tools.miniature.unets import build_base, time_ids
 from tools.miniature.world import NATIVE
 
+PLAN = Plan(steps=20_000, batch=32, pictures=40_000)
 _DROPPED = 0.1
 _STREWN = 0.15
 
@@ -40,21 +40,21 @@ class Base(nn.Module):
         return noise
 
 
-def train(folder: Path, *, steps: int, batch: int, pictures: int) -> Phase:
-    """Train on, from where the checkpoint in `folder`/unet stands to `steps`."""
+def train(folder: Path, plan: Plan) -> Phase:
+    """Train on, from where the checkpoint in `folder`/unet stands to the end of the plan."""
     torch.manual_seed(1)
     phase = Phase(
         folder=folder / "unet",
         module=Base().to(memory_format=torch.channels_last),  # a quarter faster on a CPU
-        pace=Pace(steps=steps, rate=1e-3),
+        pace=Pace(steps=plan.steps, rate=1e-3),
         seed=2,
         ema_decay=0.9995,
         log_every=100,
     )
-    latents = encoded(folder / "latents", finished_vae(folder), pictures, style="natural")
+    latents = encoded(folder / "latents", finished_vae(folder), plan.pictures, style="natural")
     tokenizers = load_tokenizers(folder / "tokenizers")
     for generator in phase.steps():
-        values, captions = draw_batch(latents, batch, generator)
+        values, captions = draw_batch(latents, plan.batch, generator)
         noised = add_noise(values, generator)
         predicted = phase.module(noised.noisy, noised.timesteps, *tokenizers.read(captions))
         loss, error = weighted_loss(predicted, noised)
@@ -82,18 +82,5 @@ def finished_base(folder: Path) -> Base:
     return base.eval()
 
 
-def main() -> None:
-    """Run the phase from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("data/training"))
-    parser.add_argument("--steps", type=int, default=20_000)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--pictures", type=int, default=40_000)
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    use_threads(options.threads)
-    train(options.folder, steps=options.steps, batch=options.batch, pictures=options.pictures)
-
-
 if __name__ == "__main__":
-    main()
+    run_from_command_line(train, __doc__, PLAN)

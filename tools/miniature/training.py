@@ -1,11 +1,12 @@
 """What every phase of the training shares: steps that can be cut off and go on, averaged weights, a log."""
 
+import argparse
 import copy
 import json
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,15 @@ class Pace:
             return self.rate * (step + 1) / self.warm_up
         part = min(1.0, (step - self.warm_up) / max(1, self.steps - self.warm_up))
         return self.rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * part)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much a phase takes: where its schedule of steps ends, rows in a step, pictures to draw them from."""
+
+    steps: int
+    batch: int
+    pictures: int
 
 
 @dataclass(kw_only=True)
@@ -168,3 +178,16 @@ class Phase:
 def use_threads(count: int) -> None:
     """Let torch use so many cores; where others work too, one is often faster than two that wait for each other."""
     torch.set_num_threads(count)
+
+
+def run_from_command_line(train: Callable[[Path, Plan], object], description: str | None, plan: Plan) -> None:
+    """Run one phase, its plan changed by the command line's options."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--folder", type=Path, default=Path("data/training"))
+    parser.add_argument("--steps", type=int, default=plan.steps)
+    parser.add_argument("--batch", type=int, default=plan.batch)
+    parser.add_argument("--pictures", type=int, default=plan.pictures)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    use_threads(options.threads)
+    train(options.folder, Plan(steps=options.steps, batch=options.batch, pictures=options.pictures))
