@@ -80,7 +80,8 @@ class Easel:
         options.setdefault("headers", self.headers)
         if body is not None:
             options["json"] = body
-        return httpx2.post(f"{self.url}/v1/{path}", trust_env=False, verify=False, timeout=30, **options)
+        options.setdefault("timeout", 30)
+        return httpx2.post(f"{self.url}/v1/{path}", trust_env=False, verify=False, **options)
 
     def run(self, model: str = "hevok/studio-trigger", **parameters: Any) -> dict[str, Any]:
         """Queue a task; return {taskid, socketaccesstoken, …}."""
