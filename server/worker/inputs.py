@@ -106,7 +106,12 @@ class Inputs:
 
     def start(self, task: Task, request: GenerationRequest) -> None:
         """Begin to gather; Gathered or NotGathered will be noted."""
-        folder = Path(tempfile.mkdtemp(prefix="easel-inputs-"))
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="easel-inputs-"))
+        except OSError as error:
+            reason = f"There is no room for the task's input files: {error.strerror}. Tell the operator."
+            self._note(NotGathered(request.generation_id, reason))
+            return
         with self._lock:
             self._folders[request.generation_id] = folder
         self._pool.submit(self._gather, task, request, folder)
