@@ -5,6 +5,7 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
+import server.adapters.sql.upload_tables  # noqa: F401  # pyright: ignore[reportUnusedImport]  its tables join METADATA
 from server.adapters.sql.engines import open_database
 from server.adapters.sql.tables import METADATA
 

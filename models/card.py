@@ -5,10 +5,16 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 Value: TypeAlias = str | int | float
-ParameterType: TypeAlias = Literal["textarea", "text", "range", "select"]
+ParameterType: TypeAlias = Literal[
+    "textarea", "text", "range", "select", "fileinput", "multifileinput", "combinefileinput"
+]
 NumberKind: TypeAlias = Literal["int", "float"]
 
 PARAMETER_TYPES: tuple[ParameterType, ...] = get_args(ParameterType)
+FILE_TYPES: frozenset[ParameterType] = frozenset({"fileinput", "multifileinput", "combinefileinput"})
+"""Parameters that take files, or their URLs: one, or (the other two) several."""
+MAX_FILES = 20
+"""Files of one parameter, and of one request."""
 NUMBER_KINDS: tuple[NumberKind, ...] = get_args(NumberKind)
 
 # The form of slugs that the official SDKs let through.
@@ -33,7 +39,7 @@ class Parameter:
 
     Null, "" and a left-in placeholder mean the default. `zero_is_unset`: 0 does too. `same_as`: 0 or "" means the
     value of that other parameter. `random_when_unset`: unset or negative means a drawn number. `unknown_is_default`:
-    so does a value that is no option.
+    so does a value that is no option. `max_files`: how many files a parameter of files takes.
     """
 
     id: str
@@ -54,11 +60,17 @@ class Parameter:
     same_as: str | None = None
     random_when_unset: bool = False
     unknown_is_default: bool = False
+    max_files: int | None = None
 
     def __post_init__(self) -> None:
         for fault, present in _parameter_faults(self).items():
             if present:
                 raise CardError(f"parameter {self.id!r} {fault}")
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether values are files. These stand apart from other values; see `models.file_inputs`."""
+        return self.type in FILE_TYPES
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -86,7 +98,13 @@ def _parameter_faults(parameter: Parameter) -> dict[str, bool]:
         "has options but is no select": bool(parameter.options) and not select,
         # Otherwise "", which means the default, could never choose the option "".
         'has an option "" and needs it as its default': "" in parameter.choices and parameter.default != "",
-        "needs a default": parameter.default is None and not defaultless,
+        "needs a default": parameter.default is None and not (defaultless or parameter.takes_files),
+        "can't have a default, taking files": parameter.default is not None and parameter.takes_files,
+        "can't be numeric, taking files": numeric and parameter.takes_files,
+        "has `max_files`, which only several files can have": parameter.max_files is not None
+        and parameter.type not in FILE_TYPES - {"fileinput"},
+        "needs a `max_files` between 1 and 20": parameter.max_files is not None
+        and not 1 <= parameter.max_files <= MAX_FILES,
         "can't have a default, being required or random": parameter.default is not None and defaultless,
     }
 

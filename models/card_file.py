@@ -118,6 +118,7 @@ def _parameter(table: TomlTable) -> Parameter:
         same_as=table.text("same_as"),
         random_when_unset=table.flag("random_when_unset"),
         unknown_is_default=table.flag("unknown_is_default"),
+        max_files=table.whole("max_files"),
     )
     table.close()
     return parameter

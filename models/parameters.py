@@ -25,12 +25,13 @@ def random_seed() -> int:
 
 
 def check(card: Card, raw: Mapping[str, object], draw_seed: Callable[[], int] = random_seed) -> dict[str, Value]:
-    """Return a value for every parameter of the card: what was sent, checked, or its default.
+    """Return a value for every parameter that takes no files: what was sent, checked, or its default.
 
     Values may be strings or numbers; unknown keys are ignored. Raises ParameterError for the first wrong value.
     """
-    values = {parameter.id: _value_of(parameter, raw.get(parameter.id), draw_seed) for parameter in card.parameters}
-    for parameter in card.parameters:
+    plain = [parameter for parameter in card.parameters if not parameter.takes_files]
+    values = {parameter.id: _value_of(parameter, raw.get(parameter.id), draw_seed) for parameter in plain}
+    for parameter in plain:
         if parameter.same_as is not None and values[parameter.id] == 0:
             values[parameter.id] = values[parameter.same_as]
     return values
@@ -40,7 +41,7 @@ def _value_of(parameter: Parameter, sent: object, draw: Callable[[], int]) -> Va
     given = sent.strip() if isinstance(sent, str) else sent
     if given == "" and parameter.same_as is not None:
         return 0
-    if given is None or given == "" or (isinstance(given, str) and _is_placeholder(given)):
+    if given is None or given == "" or (isinstance(given, str) and is_placeholder(given)):
         return _unset(parameter, draw)
     if parameter.number is not None:
         number = _number(parameter, given)
@@ -50,7 +51,7 @@ def _value_of(parameter: Parameter, sent: object, draw: Callable[[], int]) -> Va
     return check_value(parameter, given)
 
 
-def _is_placeholder(text: str) -> bool:
+def is_placeholder(text: str) -> bool:
     """Whether all of the text is one comment, such as the model page's `/* refiner value */`."""
     return text.startswith("/*") and text.find("*/", 2) == len(text) - 2
 

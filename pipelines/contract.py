@@ -16,6 +16,15 @@ class LoraUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """A picture to read: the parameter it was given for, its file (until the generation ends), its MIME type."""
+
+    parameter: str
+    path: str
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """What to draw. `generation_id` is unique among generations in flight; sample i is drawn from seed + i (mod 2⁶³).
 
@@ -38,6 +47,7 @@ class GenerationRequest:
     use_refiner: bool
     noise_scheduler: str
     loras: tuple[LoraUse, ...] = ()
+    inputs: tuple[InputFile, ...] = ()
 
 
 # ── commands: supervisor → child ─────────────────────────────────────────────────────────────────────────────────────

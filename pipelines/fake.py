@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from pipelines.contract import (
@@ -131,7 +132,7 @@ class FakeEngine:
             Stepped(request.generation_id, generation.phase, sample, step, generation.total_steps)
         ]
         if step % generation.sample_steps == 0:
-            rgb = draw(request.seed + sample, request.width, request.height)
+            rgb = draw(request.seed + sample, request.width, request.height, read_inputs(request))
             events.append(SampleDone(request.generation_id, sample, request.width, request.height, rgb))
         if step == generation.total_steps:
             self._generations.popleft()
@@ -158,9 +159,14 @@ class FakeEngine:
         return ()
 
 
-def draw(seed: int, width: int, height: int) -> bytes:
-    """Return a vertical gradient between two colours of the seed: height × width × 3 bytes."""
-    digest = hashlib.sha256(str(seed).encode()).digest()
+def read_inputs(request: GenerationRequest) -> bytes:
+    """Return the parameter and the content of each input."""
+    return b"".join(each.parameter.encode() + Path(each.path).read_bytes() for each in request.inputs)
+
+
+def draw(seed: int, width: int, height: int, inputs: bytes = b"") -> bytes:
+    """Return a vertical gradient between two colours of the seed and the inputs: height × width × 3 bytes."""
+    digest = hashlib.sha256(str(seed).encode() + inputs).digest()
     top, bottom = digest[:3], digest[3:6]
     last = max(1, height - 1)
     rows = (bytes((a * (last - y) + b * y) // last for a, b in zip(top, bottom, strict=True)) for y in range(height))

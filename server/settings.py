@@ -30,6 +30,10 @@ class Settings(BaseSettings):
     public_url: str = Field("", description="Base of output URLs; empty: the address each Run was sent to.")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:N.")
     files_url: str = Field("", description="Where pictures are kept: a folder; empty: `files` in the data folder.")
+    keep_days: float | None = Field(None, gt=0, description="After how many days files are removed; empty: never.")
+    quota_gb: float | None = Field(
+        None, gt=0, description="GB that files may take; beyond it the oldest are removed; empty: no limit."
+    )
     models_dir: str = Field(
         "", description="Folders of weights, separated as in PATH; empty: `models` in the data folder."
     )

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from server.entrypoints.composition import (
     secret_box,
 )
 from server.entrypoints.serve import ApiThread
+from server.ports.files import Downloads
 from server.services.projects import Credentials, create_project
 from server.settings import Settings
 
@@ -79,7 +80,8 @@ class Easel:
         options.setdefault("headers", self.headers)
         if body is not None:
             options["json"] = body
-        return httpx2.post(f"{self.url}/v1/{path}", trust_env=False, verify=False, timeout=30, **options)
+        options.setdefault("timeout", 30)
+        return httpx2.post(f"{self.url}/v1/{path}", trust_env=False, verify=False, **options)
 
     def run(self, model: str = "hevok/studio-trigger", **parameters: Any) -> dict[str, Any]:
         """Queue a task; return {taskid, socketaccesstoken, …}."""
@@ -131,12 +133,19 @@ def memory_wiring(folder: Path = Path("nowhere")) -> Wiring:
         health=stores,
         catalogue=Catalogue.load(),
         limits=Limits(),
+        uploads=stores,
+        keeper=stores,
     )
 
 
 @contextmanager
-def serving(folder: Path, *, worker: bool = True, **settings: Any) -> Generator[Easel, None, None]:
-    """Serve from `folder` with the fake engine; `settings` are `Settings` fields."""
+def serving(
+    folder: Path, *, worker: bool = True, downloads: Downloads | None = None, wired: Any = None, **settings: Any
+) -> Generator[Easel, None, None]:
+    """Serve from `folder` with the fake engine; `settings` are `Settings` fields, `wired` replaces parts of the wiring.
+
+    `downloads` is what the worker reads URLs with.
+    """
     settled = Settings(
         **{"data_dir": folder, "port": 0, "engine": "fake", "fake": "step_ms=1", "log_level": "debug", **settings}
     )
@@ -144,9 +153,10 @@ def serving(folder: Path, *, worker: bool = True, **settings: Any) -> Generator[
     upgrade(database)
     credentials = create_project(SqlProjectStore(database), secret_box(settled), "default", AuthMethod.SIGNATURE)
     wakeups = LocalWakeups()
-    api = ApiThread(make_wiring(settled, database, wakeups, needs_worker=worker), settled)
-    drawing = choose_drawing(settled, Catalogue.load())
-    supervisor = make_supervisor(settled, database, wakeups, drawing, default_drain=10)
+    wiring = replace(make_wiring(settled, database, wakeups, needs_worker=worker), **(wired or {}))
+    api = ApiThread(wiring, settled)
+    drawing = choose_drawing(settled, wiring.catalogue)
+    supervisor = make_supervisor(settled, database, wakeups, drawing, default_drain=10, downloads=downloads)
     thread = threading.Thread(target=supervisor.run, name="supervisor")
     api.start()
     if worker:

@@ -1,12 +1,18 @@
 """Files in a local folder."""
 
+import contextlib
 import os
 import re
 import secrets
+import time
 from pathlib import Path
 from typing import IO, Final
 
+from server.ports.files import FileWriter
+
 _KEY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_ASIDE: Final = re.compile(r".+\.[0-9a-f]{8}\.tmp")
+_TRIES: Final = 5
 
 
 class LocalFiles:
@@ -17,23 +23,17 @@ class LocalFiles:
 
     def write(self, key: str, content: bytes) -> None:
         """Write aside, fsync, rename, fsync the folder. Raises OSError (disk full, no permission)."""
-        path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+        writer = self.begin(key)
         try:
-            with aside.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
+            writer.write(content)
+            writer.finish()
         except OSError:
-            aside.unlink(missing_ok=True)
+            writer.discard()
             raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+
+    def begin(self, key: str) -> FileWriter:
+        """Begin a file aside. Raises OSError."""
+        return _Aside(self._path(key))
 
     def open(self, key: str) -> IO[bytes] | None:
         """Open for reading."""
@@ -51,7 +51,59 @@ class LocalFiles:
         except OSError:
             return
 
+    def collect(self, seconds: float) -> int:
+        """Remove files left aside, by the time they were last written to."""
+        before = time.time() - seconds
+        found = 0
+        for path in self._root.rglob("*.tmp"):
+            with contextlib.suppress(FileNotFoundError):  # its writer has just finished
+                if _ASIDE.fullmatch(path.name) and path.stat().st_mtime < before:
+                    path.unlink()
+                    found += 1
+        return found
+
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
             raise ValueError(f"not a file key: {key!r}")
         return self._root / key
+
+
+class _Aside:
+    """Implements `FileWriter`: a file beside its place, moved there when it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+        self._file = self._create()
+
+    def write(self, chunk: bytes) -> None:
+        """Append."""
+        self._file.write(chunk)
+
+    def finish(self) -> None:
+        """Fsync the file, rename it, fsync the folder."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._aside.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def discard(self) -> None:
+        """Close and remove what was written."""
+        with contextlib.suppress(OSError):  # a full disk refuses what is left in the buffer once more
+            self._file.close()
+        self._aside.unlink(missing_ok=True)
+
+    def _create(self) -> IO[bytes]:
+        for _ in range(_TRIES - 1):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                return self._aside.open("xb")
+            except FileNotFoundError:
+                continue  # somebody deleted the folder's last file, and the folder with it
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        return self._aside.open("xb")

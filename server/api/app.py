@@ -13,21 +13,22 @@ from starlette.concurrency import run_in_threadpool
 from server.api import errors, websocket
 from server.api.hub import Hub
 from server.api.paths import ForgivingPaths
-from server.api.routes import files, health, run, tasks
+from server.api.routes import files, health, run, tasks, uploads
 from server.api.wiring import Wiring
 from server.domain.errors import Unavailable
 from server.domain.types import WorkerId
 from server.services.rescue import rescue
+from server.services.retention import sweep
 
 _log = logging.getLogger(__name__)
 
 
 def create_app(wiring: Wiring) -> FastAPI:
-    """Return the application. Its lifespan runs the hub and the rescue of tasks whose worker went silent."""
+    """Return the application. Its lifespan runs the hub, the rescue of silent workers' tasks, and the sweeper."""
     app = FastAPI(title="easel", lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.router.redirect_slashes = False
     app.state.wiring = wiring
-    for router in (run.router, tasks.router, files.router, health.router, websocket.router):
+    for router in (run.router, tasks.router, files.router, uploads.router, health.router, websocket.router):
         app.include_router(router)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(ForgivingPaths)
@@ -41,6 +42,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     app.state.hub = hub = Hub(wiring.log, wiring.poll_seconds)
     wiring.wakeups.listen(hub.wake)
     jobs = [asyncio.create_task(hub.run()), asyncio.create_task(_rescue_forever(wiring))]
+    jobs.append(asyncio.create_task(_sweep_forever(wiring)))
     try:
         yield
     finally:
@@ -62,3 +64,14 @@ async def _rescue_forever(wiring: Wiring) -> None:
             await asyncio.sleep(wiring.lease_seconds)
         except Exception:  # noqa: BLE001 the next one may succeed
             _log.exception("a rescue failed; trying again")
+
+
+async def _sweep_forever(wiring: Wiring) -> None:
+    while True:
+        await asyncio.sleep(wiring.sweep_seconds)
+        try:
+            await run_in_threadpool(sweep, wiring.keeper, wiring.files, wiring.retention)
+        except Unavailable as away:
+            _log.warning("letting go of files waits: %s", away)
+        except Exception:  # noqa: BLE001 the next one may succeed
+            _log.exception("letting go of files failed; trying again")

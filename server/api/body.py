@@ -3,61 +3,104 @@
 import json
 import math
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Final, NoReturn, TypeAlias, cast
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request
-from starlette.datastructures import Headers
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect
+from starlette.concurrency import run_in_threadpool
 
+from server.api.body_stream import BodyStream, Pace
+from server.api.forms import MAX_FORM, Wanted, read_form
+from server.api.wiring import Wired
 from server.domain.errors import BadRequest
 from server.domain.types import JsonValue
+from server.services.incoming import Incoming
 
 MAX_BODY: Final = 1_000_000
 """Bytes. Nothing a text-to-image request carries comes near it."""
 MAX_DRAINED: Final = 16_000_000
 MAX_DEPTH: Final = 32
 MAX_FIELDS: Final = 500
+_TELLING: Final = 1024
 # The boundary's line, then any header: .NET and aiohttp don't begin with Content-Disposition.
 _BOUNDARY: Final = re.compile(rb"--([0-9A-Za-z'()+_,./:=?-]{1,70})[ \t]*\r?\n[A-Za-z0-9-]+[ \t]*:")
 
 Fields: TypeAlias = Mapping[str, JsonValue]
 
 
-async def read_fields(request: Request) -> Fields:
-    """Return the body's top-level fields. Raises BadRequest."""
-    body = (await _read(request)).removeprefix(b"\xef\xbb\xbf").strip()
-    if not body:
-        return {}
-    if body[:1] in b'{["':
-        return _json(body)
-    boundary = _BOUNDARY.match(body)
-    if boundary:
-        return await _multipart(body, boundary[1])
-    return _form(body)
+async def read_fields(request: Request, wiring: Wired) -> Fields:
+    """Return the body's top-level fields; files are read and dropped. Raises BadRequest."""
+    return (await read_submission(request, wiring.pace)).fields
+
+
+async def read_submission(request: Request, pace: Pace, wanted: Wanted | None = None) -> "Submission":
+    """Return the body's fields, and the files that are wanted. Raises BadRequest; then no file is left.
+
+    A body a little too large is read to its end, so that the client gets to read the answer.
+    """
+    stream = BodyStream(request, pace)
+    drained = MAX_DRAINED
+    try:
+        first = await _first(stream)
+        boundary = _BOUNDARY.match(first)
+        if boundary is None:
+            return Submission(_fields(await _whole(first, stream)))
+        limit = MAX_BODY if wanted is None else MAX_FORM
+        drained = max(limit, MAX_DRAINED)
+        form = await read_form(first, stream, boundary[1], limit, wanted)
+        try:
+            return Submission(_collect(form.pairs), form.files)
+        except ValueError:
+            await run_in_threadpool(form.discard)
+            raise BadRequest from None
+    except BadRequest:
+        await stream.drain(drained)
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A body as a route sees it: fields, and files on their way in, which the route keeps or leaves."""
+
+    fields: Fields
+    files: Sequence[Incoming] = ()
+
+    def discard(self) -> None:
+        """Leave nothing of files that were not kept."""
+        for file in self.files:
+            file.discard()
 
 
 Body = Annotated[Fields, Depends(read_fields)]
 
 
-async def _read(request: Request) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= MAX_BODY:
-                chunks.append(chunk)
-            elif size > MAX_DRAINED:
-                break
-    except ClientDisconnect:
-        raise BadRequest from None  # answered to nobody: the caller hung up
-    # A body a little too large is read to its end, so that the client gets to read the answer.
-    if size > MAX_BODY:
+async def _first(stream: BodyStream) -> bytes:
+    """Return the beginning, enough of it to tell a form's boundary by."""
+    first = b""
+    async for chunk in stream:
+        first = (first + chunk).removeprefix(b"\xef\xbb\xbf").lstrip()
+        if len(first) >= _TELLING or stream.size > MAX_BODY:
+            break
+    return first
+
+
+async def _whole(first: bytes, stream: BodyStream) -> bytes:
+    chunks = [first]
+    async for chunk in stream:
+        if stream.size > MAX_BODY:
+            break
+        chunks.append(chunk)
+    if stream.size > MAX_BODY:
         raise BadRequest(f"Request body is larger than {MAX_BODY} bytes.")
-    return b"".join(chunks)
+    return b"".join(chunks).strip()
+
+
+def _fields(body: bytes) -> Fields:
+    if not body:
+        return {}
+    return _json(body) if body[:1] in b'{["' else _form(body)
 
 
 def _json(body: bytes) -> Fields:
@@ -116,28 +159,6 @@ def _form(body: bytes) -> Fields:
         return _collect(pairs)
     except ValueError:
         raise BadRequest from None
-
-
-async def _multipart(body: bytes, boundary: bytes) -> Fields:
-    async def stream() -> AsyncIterator[bytes]:
-        yield body
-
-    # The parser would read text that is no UTF-8 as Latin-1; asked for Latin-1 it hands on the bytes as they are.
-    label = f'multipart/form-data; charset=latin-1; boundary="{boundary.decode("ascii")}"'
-    headers = Headers({"content-type": label})
-    parser = MultiPartParser(headers, stream(), max_files=20, max_fields=MAX_FIELDS, max_part_size=MAX_BODY)  # pyright: ignore[reportArgumentType]  an async iterator is all it needs
-    try:
-        form = await parser.parse()
-        # No model here takes files yet; a file part is an unknown key like any other.
-        pairs = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-        await form.close()
-        return _collect([(_utf8(name), _utf8(value)) for name, value in pairs])
-    except (MultiPartException, ValueError, KeyError):
-        raise BadRequest from None
-
-
-def _utf8(latin: str) -> str:
-    return latin.encode("latin-1").decode()
 
 
 def _collect(pairs: list[tuple[str, str]]) -> Fields:

@@ -3,10 +3,11 @@
 import json
 import zlib
 from typing import Final
-from urllib.parse import quote
 
 from models.card import Card
 from models.catalogue import Catalogue
+from server.domain.file_urls import file_url
+from server.domain.files import Folder, Reason, Upload
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import Output, Task
 
@@ -23,9 +24,15 @@ _TIMES: Final = {
     "postprocessendtime": TaskStatus.POSTPROCESS_END,
 }
 
+_REMOVED: Final = {
+    Reason.CALLER: "The files of this task were deleted on request.",
+    Reason.AGE: "The outputs of this task were removed: they were older than this server keeps files.",
+    Reason.QUOTA: "The outputs of this task were removed: this server's room for files was used up.",
+}
+
 
 def task_wire(task: Task, catalogue: Catalogue) -> Wire:
-    """Return the task object of Task/Detail. `attempt` and `partialoutputs` are easel's additions."""
+    """Return the task object of Task/Detail. `attempt`, `partialoutputs` and `outputsremoved` are easel's."""
     owner, _, name = task.model.partition("/")
     card = catalogue.find(owner, name)
     outputs = [output_wire(task, file) for file in task.outputs]
@@ -56,11 +63,13 @@ def task_wire(task: Task, catalogue: Catalogue) -> Wire:
         "pexit": task.pexit,
         "categories": json.dumps(list(card.categories) if card else []),
         "outputs": outputs,
+        "outputfolderid": "0" if task.removed else str(task.id),
         "size": str(sum(file.size for file in task.outputs)),
         "modelslugowner": owner,
         "modelslugproject": name,
         "modeldescription": card.description if card else "",
         "attempt": task.attempt,
+        "outputsremoved": _REMOVED[task.removed] if task.removed else "",
         "partialoutputs": [output_wire(task, file) for file in task.partial_outputs],
     }
 
@@ -82,7 +91,33 @@ def output_wire(task: Task, file: Output) -> Wire:
         "filecount": "0",
         "ispublic": 0,
         "expiretime": None,
-        "url": f"{task.base_url}/v1/File/{quote(file.access_key, safe='')}/{quote(file.name, safe='')}",
+        "url": file_url(task.base_url, file.access_key, file.name),
+    }
+
+
+def upload_wire(upload: Upload, base: str) -> Wire:
+    """Return the file object of an upload."""
+    return {
+        "id": str(upload.id),
+        "name": upload.name,
+        "contenttype": upload.content_type,
+        "size": str(upload.size),
+        "parentid": str(upload.folder_id),
+        "url": file_url(base, upload.access_key, upload.name),
+        "addedtime": str(int(upload.created_at)),
+        "accesskey": upload.access_key,
+    }
+
+
+def folder_wire(folder: Folder) -> Wire:
+    """Return the file object of a folder."""
+    return {
+        "id": str(folder.id),
+        "name": folder.name,
+        "parentid": str(folder.parent_id),
+        "size": "0",
+        "contenttype": "",
+        "addedtime": str(int(folder.created_at)),
     }
 
 

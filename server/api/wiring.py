@@ -1,12 +1,13 @@
 """What the porch is given: ports and plain values, by value."""
 
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
 from models.catalogue import Catalogue
+from server.api.body_stream import Pace
 from server.domain.rescue import Limits
 from server.ports import (
     EventLog,
@@ -18,6 +19,11 @@ from server.ports import (
     Wakeups,
     WorkerRegistry,
 )
+from server.ports.files import FileKeeper, UploadStore
+from server.services.retention import Retention
+
+_NO_RETENTION: Final = Retention()
+_PACE: Final = Pace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +31,8 @@ class Wiring:
     """Everything the API works with.
 
     `public_url` is where clients reach this server ("" to take it from each request). `needs_worker` makes /readyz
-    wait for a loaded worker. `lease_seconds` paces the rescue of tasks whose worker went silent.
+    wait for a loaded worker. `lease_seconds` paces the rescue of tasks whose worker went silent, `sweep_seconds` the
+    removal of files that are not kept any longer; `pace` is how slowly a body may come.
     """
 
     tasks: TaskStore
@@ -38,12 +45,17 @@ class Wiring:
     health: Health
     catalogue: Catalogue
     limits: Limits
+    uploads: UploadStore
+    keeper: FileKeeper
+    retention: Retention = _NO_RETENTION
     public_url: str = ""
     needs_worker: bool = False
     lease_seconds: float = 30.0
     heartbeat_seconds: float = 5.0
     poll_seconds: float = 0.1
     tokens_per_socket: int = 200
+    sweep_seconds: float = 60.0
+    pace: Pace = _PACE
 
 
 def _wiring(connection: HTTPConnection) -> Wiring:

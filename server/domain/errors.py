@@ -33,6 +33,22 @@ class UnknownModel(EaselError):
     code: ClassVar[int] = 1
 
 
+class NoSuchTask(EaselError):
+    """task-not-exist"""  # noqa: D415 Wiro's own text, sent as it is
+
+    code: ClassVar[int] = 1
+
+
+class NoSuchFolder(EaselError):
+    """There is no such folder. Make it with File/FolderCreate, or leave the folder's id out."""
+
+    code: ClassVar[int] = 1
+
+
+class DownloadFailed(EaselError):
+    """The file could not be downloaded."""
+
+
 class NotPossible(EaselError):
     """The task is in a state in which this can't be done."""
 

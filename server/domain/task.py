@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from server.domain.files import NewUpload, Reason, TaskInput
 from server.domain.lifecycle import TERMINAL, TaskStatus
 from server.domain.types import FileId, JsonObject, ProjectId, TaskId
 
@@ -13,7 +14,10 @@ SUCCESS: Final = "0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
-    """A task about to be written. `parameters` echoes the request; `values` are its checked values."""
+    """A task about to be written. `parameters` echoes the request; `values` are its checked values.
+
+    `uploads` are files that came with the request, `inputs` all files of this server that the task reads.
+    """
 
     project_id: ProjectId
     token: str
@@ -23,6 +27,8 @@ class NewTask:
     values: JsonObject
     callback_url: str
     base_url: str
+    uploads: tuple[NewUpload, ...] = ()
+    inputs: tuple[TaskInput, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +63,8 @@ class Task:
     """A task as its row says now.
 
     `times` holds, for the current attempt, when each status was reached (unix seconds, database time); QUEUE's is the
-    time of submission. `files` are the pictures written by the current attempt, in sample order.
+    time of submission. `files` are the pictures written by the current attempt, in sample order; `removed` says why
+    they are gone, if they are.
     """
 
     id: TaskId
@@ -78,6 +85,7 @@ class Task:
     message: str
     times: Mapping[TaskStatus, float]
     files: tuple[Output, ...] = field(default=())
+    removed: Reason | None = None
 
     @property
     def succeeded(self) -> bool | None:

@@ -14,13 +14,16 @@ from models.card import CardError
 from models.catalogue import Catalogue
 from models.weights import Missing, WeightSet, find_weights
 from server.adapters.clock import SystemClock
+from server.adapters.downloads import NoDownloads
 from server.adapters.files import LocalFiles
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.projects import SqlProjectStore
+from server.adapters.sql.removals import SqlFileKeeper
 from server.adapters.sql.schema import SqlHealth
 from server.adapters.sql.tasks import SqlTaskStore
+from server.adapters.sql.uploads import SqlUploadStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.api.wiring import Wiring
 from server.domain.rescue import Limits
@@ -29,8 +32,11 @@ from server.domain.worker import Worker, WorkerState
 from server.entrypoints.engine import EngineSpec, fake_modes
 from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
+from server.ports.files import Downloads
+from server.services.retention import Retention
 from server.settings import Settings
 from server.worker.engine_process import EngineProcess
+from server.worker.inputs import InputSource
 from server.worker.prepare import CardPreparation
 from server.worker.supervisor import Outside, Supervisor, Timing
 
@@ -93,12 +99,21 @@ def make_wiring(settings: Settings, database: Database, wakeups: Wakeups, *, nee
         health=SqlHealth(database),
         catalogue=load_catalogue(settings),
         limits=LIMITS,
+        uploads=SqlUploadStore(database),
+        keeper=SqlFileKeeper(database),
+        retention=retention(settings),
         public_url=settings.public_url,
         needs_worker=needs_worker,
         lease_seconds=settings.lease_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
         tokens_per_socket=settings.tokens_per_socket,
     )
+
+
+def retention(settings: Settings) -> Retention:
+    """Return how long files are kept, and how many bytes of them."""
+    quota = None if settings.quota_gb is None else int(settings.quota_gb * 1_000_000_000)
+    return Retention(days=settings.keep_days, quota=quota)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +166,15 @@ def _warn_of_the_others(usable: Mapping[str, WeightSet], base: Path) -> None:
 
 
 def make_supervisor(
-    settings: Settings, database: Database, wakeups: Wakeups, drawing: Drawing, *, default_drain: float
+    settings: Settings,
+    database: Database,
+    wakeups: Wakeups,
+    drawing: Drawing,
+    *,
+    default_drain: float,
+    downloads: Downloads | None = None,
 ) -> Supervisor:
-    """Return a supervisor, not yet running."""
+    """Return a supervisor, not yet running; `downloads` is what it reads input URLs with."""
     worker = Worker(
         id=WorkerId(uuid.uuid4().hex),
         host=socket.gethostname(),
@@ -162,13 +183,16 @@ def make_supervisor(
         device="",
         state=WorkerState.LOADING,
     )
+    files = LocalFiles(settings.files_folder)
+    catalogue = load_catalogue(settings)
     outside = Outside(
         tasks=SqlTaskStore(database),
         registry=SqlWorkerRegistry(database),
-        files=LocalFiles(settings.files_folder),
+        files=files,
         wakeups=wakeups,
         clock=SystemClock(),
         engine=EngineProcess(drawing.spec.command()),
+        inputs=InputSource(SqlUploadStore(database), files, downloads or NoDownloads(), catalogue),
     )
     timing = Timing(
         lease=settings.lease_seconds,
@@ -176,7 +200,6 @@ def make_supervisor(
         drain=default_drain if settings.drain_seconds is None else settings.drain_seconds,
         stop_grace=settings.stop_seconds,
     )
-    catalogue = load_catalogue(settings)
     return Supervisor(worker, outside, CardPreparation(catalogue, drawing.models, drawing.weights), timing, LIMITS)
 
 

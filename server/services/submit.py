@@ -14,6 +14,7 @@ from server.domain.errors import BadRequest, UnknownModel
 from server.domain.task import NewTask, Task
 from server.domain.types import JsonValue, ProjectId
 from server.ports import TaskStore, Wakeups
+from server.services.run_files import Arrivals, gather
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ _TOKEN_LENGTH: Final = 30
 _MAX_URL: Final = 2048
 
 
-def submit(
+def submit(  # noqa: PLR0913 each is a port or a part of the request
     tasks: TaskStore,
     wakeups: Wakeups,
     catalogue: Catalogue,
@@ -32,8 +33,12 @@ def submit(
     name: str,
     parameters: Mapping[str, JsonValue],
     base_url: str,
+    arrivals: Arrivals | None = None,
 ) -> Task:
-    """Write the task and return it. Raises UnknownModel, or BadRequest for a wrong parameter."""
+    """Write the task, with the files that came with it, and return it.
+
+    Raises UnknownModel, or BadRequest for a wrong parameter.
+    """
     card = catalogue.find(owner, name)
     if card is None:
         raise UnknownModel
@@ -41,17 +46,21 @@ def submit(
         values = check(card, parameters)
     except ParameterError as error:
         raise BadRequest(str(error)) from error
+    files = gather(card, parameters, arrivals, tasks, base_url)
     new = NewTask(
         project_id=project_id,
         token="".join(secrets.choice(_TOKEN_CHARS) for _ in range(_TOKEN_LENGTH)),
         uuid=str(uuid.uuid4()),
         model=card.slug,
-        parameters=parameters,
-        values=values,
+        parameters=files.echo(parameters),
+        values={**values, **files.urls},
         callback_url=_callback_url(parameters.get("callbackUrl")),
         base_url=base_url,
+        uploads=tuple(file.upload for file in files.incoming),
+        inputs=tuple(files.inputs),
     )
-    task = tasks.submit(new)
+    with files.kept():
+        task = tasks.submit(new)
     wakeups.wake()
     return task
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pipelines.contract import (
     Admit,
@@ -25,6 +26,7 @@ from server.domain.task import Claimed, Ending, Lease, StoredFile
 from server.ports import Clock, FileStore, TaskStore, Wakeups
 from server.worker.engine_child import EngineChild
 from server.worker.engine_process import Exited
+from server.worker.inputs import Gathered, Inputs, InputSource, NotGathered
 from server.worker.pictures import store_picture
 from server.worker.prepare import CannotPrepare, Preparation
 from server.worker.progress import progress_payload
@@ -49,6 +51,10 @@ class NotStored:
     reason: str
 
 
+DeskNote: TypeAlias = Stored | NotStored | Gathered | NotGathered
+"""What the desk's threads tell it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskPorts:
     """What the desk works with."""
@@ -58,6 +64,7 @@ class DeskPorts:
     wakeups: Wakeups
     clock: Clock
     preparation: Preparation
+    inputs: InputSource
     limits: Limits
     stop_grace: float
     retry: float
@@ -67,10 +74,11 @@ class DeskPorts:
 class Desk:
     """Holds the runs from claim to the last written word. Called by the supervisor's thread only."""
 
-    def __init__(self, child: EngineChild, ports: DeskPorts, note: Callable[[Stored | NotStored], None]) -> None:
+    def __init__(self, child: EngineChild, ports: DeskPorts, note: Callable[[DeskNote], None]) -> None:
         self._child = child
         self._ports = ports
         self._note = note
+        self._inputs = Inputs(ports.inputs, note)
         self._runs: dict[str, Run] = {}
         self._heard_at = ports.clock.monotonic()
         self._stalled = False
@@ -101,10 +109,16 @@ class Desk:
         else:
             for note in notes:
                 run.log(note)
-            run.move(TaskStatus.PREPROCESS_END)
-            run.move(TaskStatus.ASSIGN)
-            self._draw(run, request)
+            if self._inputs.wanted(run.task):
+                self._inputs.start(run.task, request)
+            else:
+                self._assign(run, request)
         self.pursue()
+
+    def _assign(self, run: Run, request: GenerationRequest) -> None:
+        run.move(TaskStatus.PREPROCESS_END)
+        run.move(TaskStatus.ASSIGN)
+        self._draw(run, request)
 
     def watch(self) -> None:
         """See whether somebody cancelled, or took over, what is being drawn."""
@@ -124,6 +138,7 @@ class Desk:
                 self._stop(run)
             if run.closed:
                 del self._runs[run.generation_id]
+                self._inputs.forget(run.generation_id)
                 self._discard(run.orphans)
 
     def hand_back(self) -> None:
@@ -136,9 +151,10 @@ class Desk:
     def close(self) -> None:
         """Let pictures that are being written be written."""
         self._writer.shutdown()
+        self._inputs.close()
 
     # ── what the engine says ─────────────────────────────────────────────────────────────────────────────────────────
-    def hear(self, event: EngineEvent | Stored | NotStored) -> None:
+    def hear(self, event: EngineEvent | DeskNote) -> None:
         """Take an event about a generation; those of forgotten generations are stale."""
         self._heard_at = self._ports.clock.monotonic()
         run = self._runs.get(getattr(event, "generation_id", None) or "")
@@ -152,14 +168,28 @@ class Desk:
             case Finished() | Failed() | Withdrawn():
                 run.engine_done = True
                 self._answered(run, event)
-            case Stored(file=file):
-                run.stored(file)
-            case NotStored(reason=reason):
-                run.not_stored(reason)
+            case Stored() | NotStored() | Gathered() | NotGathered():
+                self._told(run, event)
             case _ if not run.ending:
                 self._progressed(run, event)
             case _:
                 pass  # it goes on drawing what nobody waits for: not for long
+
+    def _told(self, run: Run, note: DeskNote) -> None:
+        match note:
+            case Stored(file=file):
+                run.stored(file)
+            case NotStored(reason=reason):
+                run.not_stored(reason)
+            case _ if run.ending:
+                pass  # killed, handed back or lost while its inputs were gathered
+            case Gathered(request=request):
+                self._assign(run, request)
+            case NotGathered(again=True, reason=reason):
+                _log.warning("task %s: %s", run.task.id, reason)
+                run.requeue(refund=True)
+            case NotGathered(reason=reason):
+                run.end(Ending("1", reason))
 
     def _answered(self, run: Run, event: Finished | Failed | Withdrawn) -> None:
         match event:

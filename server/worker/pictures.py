@@ -3,12 +3,21 @@
 import hashlib
 import io
 import secrets
+import struct
+import warnings
+from pathlib import Path
+from typing import Final
 
 from PIL import Image
 
 from pipelines.contract import SampleDone
 from server.domain.task import StoredFile, Task
 from server.ports import FileStore
+from server.worker.prepare import CannotPrepare
+
+MAX_PIXELS: Final = 40_000_000
+_FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
+_TOO_LARGE: Final = f"An input picture has more than {MAX_PIXELS // 1_000_000} million pixels. Send a smaller one."
 
 
 def encode_png(sample: SampleDone) -> bytes:
@@ -17,6 +26,25 @@ def encode_png(sample: SampleDone) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=4)
     return buffer.getvalue()
+
+
+def check_picture(path: Path) -> str:
+    """Return the type of a picture that came from outside. Raises CannotPrepare.
+
+    Only its head is read: how large it says it is decides before anything is unpacked.
+    """
+    try:
+        with warnings.catch_warnings(), Image.open(path, formats=_FORMATS) as image:
+            # Pillow's own limits: ours is far below them, and told in one way.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            (width, height), kind = image.size, Image.MIME[image.format or ""]
+    except Image.DecompressionBombError:
+        raise CannotPrepare(_TOO_LARGE) from None
+    except (OSError, ValueError, KeyError, SyntaxError, EOFError, struct.error):
+        raise CannotPrepare("An input file is no picture: send a PNG, JPEG, WebP or GIF file.") from None
+    if width * height > MAX_PIXELS:
+        raise CannotPrepare(_TOO_LARGE)
+    return kind
 
 
 def store_picture(files: FileStore, task: Task, sample: SampleDone) -> StoredFile:

@@ -13,9 +13,10 @@ from server.domain.rescue import Limits
 from server.domain.worker import Worker, WorkerState
 from server.ports import Clock, FileStore, TaskStore, Wakeups, WorkerRegistry
 from server.services.rescue import rescue
-from server.worker.desk import Desk, DeskPorts, NotStored, Stored
+from server.worker.desk import Desk, DeskNote, DeskPorts
 from server.worker.engine_child import EngineChild
 from server.worker.engine_process import EngineHandle, Exited, Heard
+from server.worker.inputs import InputSource
 from server.worker.pace import Every
 from server.worker.prepare import Preparation
 
@@ -52,6 +53,7 @@ class Outside:
     wakeups: Wakeups
     clock: Clock
     engine: EngineHandle
+    inputs: InputSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class _Look:
     """Something may have changed."""
 
 
-_Note: TypeAlias = Heard | Stored | NotStored | _Look
+_Note: TypeAlias = Heard | DeskNote | _Look
 
 
 class Supervisor:
@@ -81,6 +83,7 @@ class Supervisor:
             wakeups=outside.wakeups,
             clock=outside.clock,
             preparation=preparation,
+            inputs=outside.inputs,
             limits=limits,
             stop_grace=timing.stop_grace,
             retry=timing.retry,

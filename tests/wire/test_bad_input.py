@@ -173,9 +173,7 @@ UNREADABLE_BODIES = {
     "multipart without a name": multipart(b"Content-Disposition: form-data\r\n\r\na"),
     "multipart without a disposition": multipart(b"Content-Type: text/plain\r\n\r\na"),
     "multipart with 1,000 parts": multipart(*[field(b"key%d" % number, b"a") for number in range(1000)]),
-    "multipart with 100 files": multipart(
-        *[b'Content-Disposition: form-data; name="a"; filename="%d"\r\n\r\na' % number for number in range(100)]
-    ),
+    "multipart that ends early": b'--X\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na lake',
     "multipart with a broken header": multipart(b"Content-Disposition: form-data\x00\x01\r\n: :\r\n\r\na"),
 }
 
@@ -194,7 +192,6 @@ BODIES_WITHOUT_A_PROMPT = {
     "bytes": bytes(range(1, 32)),
     "equals signs": b"=" * 1000,
     "percent signs": b"%" * 10_000 + b"%zz=%",
-    "multipart that ends early": b'--X\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na lake',
     "multipart that is empty": b"--X--\r\n",
     "multipart of another boundary": multipart(field(b"x", b"y")) + b"--Y\r\n" + field(b"prompt", b"a") + b"\r\n--Y--",
 }
@@ -216,7 +213,10 @@ READABLE_BODIES = {
     "a long unknown value": json_with(b'"%b"' % (b"a" * 900_000)),
     "a long key": json_with(b"1", b'"%b"' % (b"a" * 900_000)),
     "keys that look like code": json_with(b"1", b'"__proto__\'; DROP TABLE tasks; --"'),
-    "a multipart field of 900 kB": multipart(field(b"prompt", b"a"), field(b"x", b"a" * 900_000)),
+    "a multipart field of 64 KiB": multipart(field(b"prompt", b"a"), field(b"x", b"a" * 65_536)),
+    "a hundred multipart fields": multipart(
+        field(b"prompt", b"a"), *[field(b"key%d" % number, b"a") for number in range(99)]
+    ),
 }
 
 

@@ -14,9 +14,9 @@ TASK_KEYS = {
     *("assigntime", "accepttime", "preprocessstarttime", "preprocessendtime", "postprocessstarttime"),
     *("postprocessendtime", "canceltime", "elapsedseconds", "cps", "totalcost", "projectid", "modelid"),
     *("basemodelid", "guestid", "marketplaceid", "runtype", "categories", "size", "modelslugowner"),
-    *("modelslugproject", "modeldescription", "outputs"),
+    *("modelslugproject", "modeldescription", "outputs", "outputfolderid"),
 }
-ADDITIONS = {"attempt", "partialoutputs"}
+ADDITIONS = {"attempt", "partialoutputs", "outputsremoved"}
 NO_STRINGS = {"parameters", "outputs", "guestid", "marketplaceid"} | ADDITIONS
 OUTPUT_KEYS = {
     *("id", "name", "contenttype", "parentid", "uuid", "size", "addedtime", "modifiedtime", "accesskey"),

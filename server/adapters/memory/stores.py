@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import count
-from threading import Lock
 from uuid import uuid4
 
+from server.adapters.memory.files import MemoryFiles
 from server.adapters.memory.row import MemoryRow, plain
 from server.domain.errors import BadRequest, LeaseLost, NotAuthorized
 from server.domain.events import NewEvent
@@ -18,13 +18,11 @@ from server.domain.worker import Worker
 from server.ports import Page, PageQuery, Story
 
 
-class MemoryStores:
+class MemoryStores(MemoryFiles):
     """Every store of the ports in one object. Any thread may call: one lock makes a verb atomic."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
-        self._now = now
-        self._lock = Lock()
-        self._rows: dict[TaskId, MemoryRow] = {}
+        super().__init__(now)
         self._projects: dict[ProjectId, tuple[str, Project]] = {}
         self._workers: dict[WorkerId, tuple[float, Worker]] = {}
         self._task_ids, self._project_ids, self._file_ids = count(1), count(1), count(1)
@@ -57,6 +55,7 @@ class MemoryStores:
                 message="",
                 times={},
             )
+            self._attach(task, new)
             row = self._rows[task.id] = MemoryRow(task=task)
             return row.enter(TaskStatus.QUEUE, self._now())
 
@@ -158,6 +157,7 @@ class MemoryStores:
         with self._lock:
             row = self._held(lease, sources_of(TaskStatus.QUEUE))
             row.payload = None
+            self._drop(*(file.key for file in row.task.files))
             row.task = replace(
                 row.task,
                 attempt=row.task.attempt - refund,

@@ -7,7 +7,9 @@ from typing import Any, Final, TypeAlias
 from sqlalchemy import Connection, select
 
 from server.adapters.sql.tables import FILES, TASKS, time_column
-from server.domain.lifecycle import TaskStatus
+from server.adapters.sql.upload_tables import TASK_REMOVALS
+from server.domain.files import Reason
+from server.domain.lifecycle import TERMINAL, TaskStatus
 from server.domain.task import Claimed, Lease, Output, Task
 from server.domain.types import TaskId
 
@@ -27,13 +29,14 @@ Row: TypeAlias = Mapping[Any, Any]
 """A row by column name."""
 
 
-def task_of(row: Row, files: Sequence[Output] = ()) -> Task:
+def task_of(row: Row, files: Sequence[Output] = (), removed: Reason | None = None) -> Task:
     """Return the task a row describes."""
     return Task(
         **{name: row[name] for name in _SAME_NAME},
         status=TaskStatus(row["status"]),
         times={status: row[name] for status, name in _TIME_COLUMNS.items() if row[name] is not None},
         files=tuple(files),
+        removed=removed,
     )
 
 
@@ -60,4 +63,13 @@ def files_of(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[Ta
 def tasks_of(connection: Connection, rows: Sequence[Row]) -> list[Task]:
     """Return the tasks of these rows, with their files."""
     files = files_of(connection, [row["id"] for row in rows])
-    return [task_of(row, files.get(row["id"], ())) for row in rows]
+    bare = [row["id"] for row in rows if row["id"] not in files and TaskStatus(row["status"]) in TERMINAL]
+    removed = _removals_of(connection, bare)
+    return [task_of(row, files.get(row["id"], ()), removed.get(row["id"])) for row in rows]
+
+
+def _removals_of(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[TaskId, Reason]:
+    if not task_ids:
+        return {}
+    query = select(TASK_REMOVALS.c.task_id, TASK_REMOVALS.c.reason).where(TASK_REMOVALS.c.task_id.in_(task_ids))
+    return {row.task_id: Reason(row.reason) for row in connection.execute(query)}

@@ -135,6 +135,7 @@ FILES: Final = Table(
     Column("key", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     UniqueConstraint("task_id", "sample"),
+    Index("ix_files_created_at", "created_at"),
     sqlite_autoincrement=True,
 )
 

@@ -11,9 +11,12 @@ from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.fence import any_held, entering, fenced, hold, log, log_status
 from server.adapters.sql.queue import claiming, inserting, next_turn, taking_over
+from server.adapters.sql.removals import drop_outputs
 from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, claimed_of, files_of, output_of, task_of, tasks_of
 from server.adapters.sql.tables import FILES, TASK_PROGRESS, TASKS, time_column
+from server.adapters.sql.uploads import insert_uploads, link_inputs
 from server.domain.events import EventType, NewEvent
+from server.domain.files import ROOT
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
 from server.domain.task import Claimed, Ending, Lease, NewTask, Output, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
@@ -35,6 +38,8 @@ class SqlTaskStore:
             turn = next_turn(connection, new.project_id)
             row = connection.execute(inserting(new, turn)).mappings().one()
             log_status(connection, row)
+            insert_uploads(connection, new.project_id, ROOT, new.uploads)
+            link_inputs(connection, row["id"], new.inputs)
             return task_of(row)
 
         return self._database.write(work)
@@ -165,7 +170,7 @@ class SqlTaskStore:
             row = fenced(connection, change, lease, sources_of(TaskStatus.QUEUE))
             log(connection, row, [NewEvent(EventType.QUEUE)])
             connection.execute(clear)
-            connection.execute(delete(FILES).where(FILES.c.task_id == lease.task_id))
+            drop_outputs(connection, lease.task_id)
 
         self._database.write(work)
 

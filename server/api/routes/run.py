@@ -3,17 +3,18 @@
 from fastapi import APIRouter, Request
 
 from server.api.base_url import base_url
-from server.api.body import Body
 from server.api.caller import Caller
+from server.api.received import RunBody
 from server.api.wire import Wire
 from server.api.wiring import Wired
+from server.services.run_files import Arrivals
 from server.services.submit import submit
 
 router = APIRouter()
 
 
 @router.post("/v1/Run/{owner}/{model}")
-def run(owner: str, model: str, request: Request, caller: Caller, body: Body, wiring: Wired) -> Wire:
+def run(owner: str, model: str, request: Request, caller: Caller, body: RunBody, wiring: Wired) -> Wire:
     """Queue a task; answers at once with its id and token."""
     task = submit(
         wiring.tasks,
@@ -22,7 +23,8 @@ def run(owner: str, model: str, request: Request, caller: Caller, body: Body, wi
         project_id=caller.id,
         owner=owner,
         name=model,
-        parameters=body,
+        parameters=body.fields,
+        arrivals=Arrivals(wiring.uploads, body.files),
         base_url=base_url(request, wiring.public_url),
     )
     return {"errors": [], "taskid": str(task.id), "socketaccesstoken": task.token, "result": True}

@@ -24,6 +24,7 @@ from pipelines.contract import (
     Withdrawn,
 )
 from server.adapters.clock import SystemClock
+from server.adapters.downloads import NoDownloads
 from server.adapters.files import LocalFiles
 from server.adapters.memory import MemoryStores
 from server.adapters.wakeups import LocalWakeups
@@ -34,6 +35,7 @@ from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
 from server.services.submit import submit
 from server.worker.engine_process import Exited, Heard
+from server.worker.inputs import InputSource
 from server.worker.prepare import CardPreparation
 from server.worker.supervisor import Outside, Supervisor, Timing
 from tests.stores import new_project
@@ -188,6 +190,7 @@ class Shop:
             wakeups=LocalWakeups(),
             clock=SystemClock(),
             engine=engine,
+            inputs=InputSource(self.stores, self.files, NoDownloads(), self.catalogue),
         )
         paces = {
             "lease": 30.0,

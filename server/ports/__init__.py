@@ -10,6 +10,7 @@ from server.domain.project import NewProject, Project
 from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Output, Progress, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
 from server.domain.worker import Worker
+from server.ports.files import FileWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,18 +178,26 @@ class WorkerRegistry(Protocol):
 
 
 class FileStore(Protocol):
-    """Where pictures lie. A written file is durable before `write` returns."""
+    """Where files lie. A written file is durable before `write`, or its writer's `finish`, returns."""
 
     def write(self, key: str, content: bytes) -> None:
         """Store `content` under `key` (slash-separated, safe characters); all or nothing."""
         ...
 
+    def begin(self, key: str) -> FileWriter:
+        """Begin a file that is too large for `write`; nothing is there under `key` before its writer finishes."""
+        ...
+
     def open(self, key: str) -> IO[bytes] | None:
-        """Open the file for reading, or return None if it is gone."""
+        """Open the file for reading (it can be seeked), or return None if it is gone."""
         ...
 
     def delete(self, key: str) -> None:
         """Remove the file; a missing one is no error."""
+        ...
+
+    def collect(self, seconds: float) -> int:
+        """Remove what writers left that died longer ago than `seconds`; return how many there were."""
         ...
 
 

@@ -1,0 +1,63 @@
+"""A request's body as it comes: counted, paced, and read to its end where a refusal is to be heard."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from server.domain.errors import BadRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How slowly a body may come: `idle` seconds without a byte, `rate` bytes a second on average after that time."""
+
+    idle: float = 30.0
+    rate: float = 8_000.0
+
+
+class BodyStream:
+    """Chunks of a body. Raises BadRequest for one that comes too slowly, or stops."""
+
+    def __init__(self, request: Request, pace: Pace) -> None:
+        self._chunks = request.stream()
+        self._pace = pace
+        self._began = time.monotonic()
+        self.size = 0
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return the next bytes; none of them is empty."""
+        try:
+            async with asyncio.timeout(self._pace.idle):
+                chunk = await anext(self._chunks)
+                while not chunk:
+                    chunk = await anext(self._chunks)
+        except ClientDisconnect:
+            raise BadRequest from None  # answered to nobody: the caller hung up
+        except TimeoutError:
+            raise self._too_slow() from None
+        self.size += len(chunk)
+        elapsed = time.monotonic() - self._began
+        if elapsed > self._pace.idle and self.size < elapsed * self._pace.rate:
+            raise self._too_slow()
+        return chunk
+
+    async def drain(self, limit: int) -> None:
+        """Read on to the end, so that the client gets to read the answer; not further than `limit` bytes in all."""
+        try:
+            async for _ in self:
+                if self.size > limit:
+                    return
+        except BadRequest:
+            return
+
+    def _too_slow(self) -> BadRequest:
+        return BadRequest(
+            f"The request's body came too slowly and was given up after {self.size} bytes. Send it again."
+        )

@@ -1,0 +1,91 @@
+"""What the use cases need of the world around files that clients send, and of files that go."""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from server.domain.files import Folder, NewUpload, Removed, TaskInput, Upload
+from server.domain.types import FolderId, ProjectId, TaskId
+
+
+class FileWriter(Protocol):
+    """A file on its way into a `FileStore`. Exactly one of `finish` and `discard` ends it. All raise OSError."""
+
+    def write(self, chunk: bytes) -> None:
+        """Append."""
+        ...
+
+    def finish(self) -> None:
+        """Make the file durable and let it appear under its key."""
+        ...
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        ...
+
+
+class UploadStore(Protocol):
+    """Folders and uploads, and which of them tasks read. Every verb raises `Unavailable` when the database is away."""
+
+    def make_folder(self, project_id: ProjectId, name: str, parent_id: FolderId) -> Folder:
+        """Return the folder of that name in that place, made if it wasn't there. Raises NoSuchFolder for the parent."""
+        ...
+
+    def expect(self, keys: Collection[str], seconds: float) -> None:
+        """Say which files are about to be written: unless rows name them within `seconds`, they become erasable."""
+        ...
+
+    def add(self, project_id: ProjectId, folder_id: FolderId, files: Sequence[NewUpload]) -> Sequence[Upload]:
+        """Write the rows of expected files, all or none. Raises NoSuchFolder, or Unavailable if it took too long."""
+        ...
+
+    def find_upload(self, access_key: str) -> Upload | None:
+        """Return the upload of that access key."""
+        ...
+
+    def inputs_of(self, task_id: TaskId) -> Sequence[TaskInput]:
+        """Return the files of this server that the task reads, in the order they were given."""
+        ...
+
+
+class FileKeeper(Protocol):
+    """Letting go of files: rows first, in one transaction with the keys to erase; bytes afterwards, by anybody.
+
+    A key is erasable once no row names it and no unfinished task reads it.
+    """
+
+    def forget(self, task_id: TaskId) -> bool:
+        """Remove a terminal task's outputs, and its uploaded inputs as far as no other task reads them.
+
+        Returns False, and changes nothing, where the task is not terminal. Doing it again changes nothing.
+        """
+        ...
+
+    def remove_older(self, seconds: float, limit: int = 100) -> Sequence[Removed]:
+        """Remove outputs of tasks that ended, and uploads that came, longer ago than `seconds`; oldest first.
+
+        At most `limit` of each. What an unfinished task reads stays.
+        """
+        ...
+
+    def remove_above(self, quota: int, limit: int = 100) -> Sequence[Removed]:
+        """Remove the oldest outputs of terminal tasks, and uploads, until all files have at most `quota` bytes.
+
+        At most `limit`. What an unfinished task reads stays.
+        """
+        ...
+
+    def erasable(self, limit: int = 100) -> Sequence[str]:
+        """Return keys of files whose bytes may be erased."""
+        ...
+
+    def erased(self, keys: Collection[str]) -> None:
+        """Forget these keys: their bytes are gone."""
+        ...
+
+
+class Downloads(Protocol):
+    """Reading files from elsewhere, without being led into private networks."""
+
+    def fetch(self, url: str, limit: int) -> bytes:
+        """Return what lies at an http(s) URL, at most `limit` bytes. Raises DownloadFailed with one plain sentence."""
+        ...
