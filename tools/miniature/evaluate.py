@@ -34,7 +34,7 @@ class Settings:
     steps: int = 20
     guidance: float = 5.0
     refiner: bool = True
-    lora_weight: float = 0.0
+    lora_weight: float | None = None
     negative: str = ""
 
 
@@ -50,7 +50,12 @@ class Painter:
 
     def draw(self, prompt: str, seed: int, settings: Settings) -> Pixels:
         """Draw one picture."""
-        loras = (LoraUse(name=LORA_NAME, path=str(self._lora), weight=settings.lora_weight),)
+        return self.draw_all(prompt, seed, settings, 1)[0]
+
+    def draw_all(self, prompt: str, seed: int, settings: Settings, samples: int) -> list[Pixels]:
+        """Draw so many pictures, from as many seeds in a row."""
+        weight = settings.lora_weight
+        loras = () if weight is None else (LoraUse(name=LORA_NAME, path=str(self._lora), weight=weight),)
         self._engine.admit(
             GenerationRequest(
                 generation_id="one",
@@ -58,7 +63,7 @@ class Painter:
                 negative_prompt=settings.negative,
                 width=NATIVE,
                 height=NATIVE,
-                samples=1,
+                samples=samples,
                 seed=seed,
                 steps=settings.steps,
                 refiner_steps=settings.steps,
@@ -66,18 +71,17 @@ class Painter:
                 high_noise_frac=0.8,
                 use_refiner=settings.refiner and self.has_refiner,
                 noise_scheduler="EulerDiscreteScheduler",
-                loras=loras if settings.lora_weight else (),
+                loras=loras,
             )
         )
-        picture: Pixels | None = None
+        pictures: list[Pixels] = []
         while self._engine.busy:
             for event in self._engine.step():
                 if isinstance(event, Failed):
                     raise RuntimeError(event.reason)  # noqa: TRY004 - the engine failed, no type
                 if isinstance(event, SampleDone):
-                    picture = np.frombuffer(event.rgb, np.uint8).reshape(event.height, event.width, 3)
-        assert picture is not None
-        return picture
+                    pictures.append(np.frombuffer(event.rgb, np.uint8).reshape(event.height, event.width, 3))
+        return pictures
 
 
 def held_out_prompts(count: int, seed: int = 9) -> list[Asked]:
