@@ -6,7 +6,10 @@ from alembic import context
 from sqlalchemy import Connection
 
 from server.adapters.sql.engines import open_database
+from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.tables import METADATA
+
+_TABLES = (TASK_RECEIPTS,)  # in modules of their own, which put them into METADATA
 
 
 def _migrate(connection: Connection) -> None:

@@ -25,7 +25,7 @@ _TIMES: Final = {
 
 
 def task_wire(task: Task, catalogue: Catalogue) -> Wire:
-    """Return the task object of Task/Detail. `attempt` and `partialoutputs` are easel's additions."""
+    """Return the task object of Task/Detail. `attempt`, `partialoutputs` and `receipt` are easel's additions."""
     owner, _, name = task.model.partition("/")
     card = catalogue.find(owner, name)
     outputs = [output_wire(task, file) for file in task.outputs]
@@ -61,6 +61,7 @@ def task_wire(task: Task, catalogue: Catalogue) -> Wire:
         "modelslugproject": name,
         "modeldescription": card.description if card else "",
         "attempt": task.attempt,
+        "receipt": task.receipt,
         "partialoutputs": [output_wire(task, file) for file in task.partial_outputs],
     }
 

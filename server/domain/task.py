@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from server.domain.lifecycle import TERMINAL, TaskStatus
-from server.domain.types import FileId, JsonObject, ProjectId, TaskId
+from server.domain.types import FileId, JsonObject, JsonValue, ProjectId, TaskId
 
 SUCCESS: Final = "0"
 """The `pexit` of a task that made all its pictures; "" means the process has not exited."""
@@ -57,7 +57,8 @@ class Task:
     """A task as its row says now.
 
     `times` holds, for the current attempt, when each status was reached (unix seconds, database time); QUEUE's is the
-    time of submission. `files` are the pictures written by the current attempt, in sample order.
+    time of submission. `files` are the pictures written by the current attempt, in sample order; `receipt` says what it
+    draws with, and is empty until a worker knows.
     """
 
     id: TaskId
@@ -78,6 +79,7 @@ class Task:
     message: str
     times: Mapping[TaskStatus, float]
     files: tuple[Output, ...] = field(default=())
+    receipt: JsonObject = field(default_factory=dict[str, JsonValue])
 
     @property
     def succeeded(self) -> bool | None:

@@ -27,7 +27,10 @@ def watch_task(client: Client, token: str, folder: Path, console: Console) -> li
                 _advance(bar, row, frame["message"])
             else:
                 console.print(_line(frame), highlight=False, markup=False, soft_wrap=True)
-    return _save(client, client.detail(token), folder)
+    task = client.detail(token)
+    for note in _notes(task):
+        console.print(f"  {note}", highlight=False, markup=False, soft_wrap=True)
+    return _save(client, task, folder)
 
 
 def _advance(bar: Progress, row: int, progress: Json) -> None:
@@ -51,6 +54,12 @@ def _line(frame: Json) -> str:
         case _:
             told = "" if message is None else str(message)
     return f"  {frame['type']:<{_LABEL_WIDTH}} {told}".rstrip()
+
+
+def _notes(task: Json) -> list[str]:
+    """Return what the receipt says to people; a server that gives none has nothing to say."""
+    subjects = (task.get("receipt") or {}).values()
+    return [str(subject["note"]) for subject in subjects if isinstance(subject, dict) and "note" in subject]
 
 
 def _save(client: Client, task: Json, folder: Path) -> list[Path]:

@@ -6,10 +6,11 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, select
 
+from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.tables import FILES, TASKS, time_column
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import Claimed, Lease, Output, Task
-from server.domain.types import TaskId
+from server.domain.types import JsonObject, TaskId
 
 TASK_COLUMNS: Final = tuple(column for column in TASKS.c if column.name not in {"worker_id", "lease_until"})
 """What a statement must return for `task_of` and `claimed_of`."""
@@ -27,13 +28,14 @@ Row: TypeAlias = Mapping[Any, Any]
 """A row by column name."""
 
 
-def task_of(row: Row, files: Sequence[Output] = ()) -> Task:
+def task_of(row: Row, files: Sequence[Output] = (), receipt: JsonObject | None = None) -> Task:
     """Return the task a row describes."""
     return Task(
         **{name: row[name] for name in _SAME_NAME},
         status=TaskStatus(row["status"]),
         times={status: row[name] for status, name in _TIME_COLUMNS.items() if row[name] is not None},
         files=tuple(files),
+        receipt=receipt or {},
     )
 
 
@@ -57,7 +59,14 @@ def files_of(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[Ta
     return found
 
 
+def receipts_of(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[TaskId, JsonObject]:
+    """Return the receipts there are: one query for a page."""
+    query = select(TASK_RECEIPTS.c.task_id, TASK_RECEIPTS.c.body).where(TASK_RECEIPTS.c.task_id.in_(task_ids))
+    return {row.task_id: row.body for row in connection.execute(query)}
+
+
 def tasks_of(connection: Connection, rows: Sequence[Row]) -> list[Task]:
-    """Return the tasks of these rows, with their files."""
-    files = files_of(connection, [row["id"] for row in rows])
-    return [task_of(row, files.get(row["id"], ())) for row in rows]
+    """Return the tasks of these rows, with their files and receipts."""
+    ids = [row["id"] for row in rows]
+    files, receipts = files_of(connection, ids), receipts_of(connection, ids)
+    return [task_of(row, files.get(row["id"], ()), receipts.get(row["id"])) for row in rows]
