@@ -1,6 +1,7 @@
 """Watching a task in the terminal: each event a line, the steps a bar, the pictures saved."""
 
 from pathlib import Path
+from typing import cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -58,8 +59,9 @@ def _line(frame: Json) -> str:
 
 def _notes(task: Json) -> list[str]:
     """Return what the receipt says to people; a server that gives none has nothing to say."""
-    subjects = (task.get("receipt") or {}).values()
-    return [str(subject["note"]) for subject in subjects if isinstance(subject, dict) and "note" in subject]
+    receipt: Json = task.get("receipt") or {}
+    subjects = [cast("Json", subject) for subject in receipt.values() if isinstance(subject, dict)]
+    return [str(subject["note"]) for subject in subjects if "note" in subject]
 
 
 def _save(client: Client, task: Json, folder: Path) -> list[Path]:
