@@ -1,7 +1,6 @@
 """Watching a task in the terminal: each event a line, the steps a bar, the pictures saved."""
 
 from pathlib import Path
-from typing import cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -28,10 +27,7 @@ def watch_task(client: Client, token: str, folder: Path, console: Console) -> li
                 _advance(bar, row, frame["message"])
             else:
                 console.print(_line(frame), highlight=False, markup=False, soft_wrap=True)
-    task = client.detail(token)
-    for note in _notes(task):
-        console.print(f"  {note}", highlight=False, markup=False, soft_wrap=True)
-    return _save(client, task, folder)
+    return _save(client, client.detail(token), folder)
 
 
 def _advance(bar: Progress, row: int, progress: Json) -> None:
@@ -55,13 +51,6 @@ def _line(frame: Json) -> str:
         case _:
             told = "" if message is None else str(message)
     return f"  {frame['type']:<{_LABEL_WIDTH}} {told}".rstrip()
-
-
-def _notes(task: Json) -> list[str]:
-    """Return what the receipt says to people; a server that gives none has nothing to say."""
-    receipt: Json = task.get("receipt") or {}
-    subjects = [cast("Json", subject) for subject in receipt.values() if isinstance(subject, dict)]
-    return [str(subject["note"]) for subject in subjects if "note" in subject]
 
 
 def _save(client: Client, task: Json, folder: Path) -> list[Path]:
