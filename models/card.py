@@ -1,7 +1,7 @@
 """A model card: what a model is called, which weights draw it, and which parameters it takes."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 Value: TypeAlias = str | int | float
@@ -136,7 +136,7 @@ class WeightNames:
             raise CardError("weights need as many refiners as bases, or none")
         for name in (*self.base, *self.refiner):
             if not all(_SLUG.fullmatch(part) for part in name.split("/")):
-                raise CardError(f"weights {name!r} must be a plain folder name such as 'miniature/base'")
+                raise CardError(f"weights {name!r} must be a plain folder name such as 'sdxl/base'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +149,10 @@ class DefaultLora:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A model as clients see it. `cps` is its price per second."""
+    """A model as clients see it. `cps` is its price per second.
+
+    `miniature` holds the same parameters as `groups`, as they are while the miniature draws; None where it may not.
+    """
 
     owner: str
     name: str
@@ -161,6 +164,7 @@ class Card:
     weights: WeightNames
     loras: tuple[DefaultLora, ...]
     groups: tuple[ParameterGroup, ...]
+    miniature: tuple[ParameterGroup, ...] | None = None
 
     def __post_init__(self) -> None:
         for slug in (self.owner, self.name):
@@ -178,6 +182,10 @@ class Card:
     def slug(self) -> str:
         """`owner/name`, as in the address of Run."""
         return f"{self.owner}/{self.name}"
+
+    def as_miniature(self) -> "Card":
+        """Return the card as it is while the miniature draws it."""
+        return self if self.miniature is None else replace(self, groups=self.miniature)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -32,6 +32,7 @@ def read_card(text: str, families: Mapping[str, str], where: str) -> Card:
     try:
         card = _card(table, TomlTable.parse(families[family], f"family {family!r}"))
         _check_defaults(card)
+        _check_defaults(card.as_miniature())
     except CardError as error:
         message = str(error)
         raise CardError(message if message.startswith(where) else f"{where}: {message}") from error
@@ -50,6 +51,7 @@ def _card(table: TomlTable, family: TomlTable) -> Card:
         weights=_weights(table.need("weights", table.table("weights"))),
         loras=tuple(_lora(lora) for lora in table.tables("loras") or ()),
         groups=_groups(family, table.table("parameters")),
+        miniature=_miniature(family, table),
     )
     table.close()
     return card
@@ -74,6 +76,18 @@ def _groups(family: TomlTable, overrides: TomlTable | None) -> tuple[ParameterGr
     if overrides is not None:
         overrides.close()  # whatever no parameter asked for is the name of no parameter
     return groups
+
+
+def _miniature(family: TomlTable, card: TomlTable) -> tuple[ParameterGroup, ...] | None:
+    """Read what differs while the miniature draws, on top of what the card itself changes of its family."""
+    miniature = card.table("miniature")
+    if miniature is None:
+        return None
+    own, its = card.table("parameters"), miniature.table("parameters")
+    miniature.close()
+    if own is None or its is None:
+        return _groups(family, own or its)
+    return _groups(family, own.deeply_overlaid(its))
 
 
 def _group(table: TomlTable, overrides: TomlTable | None) -> ParameterGroup:

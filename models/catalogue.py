@@ -3,7 +3,7 @@
 A card is `{owner}/{name}.toml` in a folder of cards; a file directly in that folder is a family of shared parameters.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -34,6 +34,10 @@ class Catalogue:
             families |= {_stem(entry): _read(entry) for entry in _toml_files(folder)}
             cards |= _cards_in(folder, families)
         return cls(tuple(cards.values()))
+
+    def with_miniature(self, slugs: Collection[str]) -> "Catalogue":
+        """Return the catalogue with those cards as they are while the miniature draws them."""
+        return Catalogue([card.as_miniature() if card.slug in slugs else card for card in self])
 
     def find(self, owner: str, name: str) -> Card | None:
         """Return the card of that owner and name, or None."""

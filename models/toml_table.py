@@ -85,6 +85,14 @@ class TomlTable:
         """Return this table with the keys of `other` on top, named as `other` in messages."""
         return TomlTable({**self.values, **other.values}, other.where)
 
+    def deeply_overlaid(self, other: "TomlTable") -> "TomlTable":
+        """Return this table of tables with the keys of each table of `other` on top."""
+        merged = dict(self.values)
+        for key in other.values:
+            own, its = self.table(key), other.need(key, other.table(key))
+            merged[key] = its.values if own is None else own.overlaid(its).values
+        return TomlTable(merged, other.where)
+
     def close(self) -> None:
         """Refuse keys that were never asked for: most are spelling mistakes."""
         unknown = sorted(set(self.values) - self._asked)

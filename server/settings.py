@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     models_dir: str = Field(
         "", description="Folders of weights, separated as in PATH; empty: `models` in the data folder."
     )
+    miniature: bool | None = Field(
+        None, description="Whether the miniature may draw where no real weights are; empty: yes for `up` alone."
+    )
     cards_dir: str = Field("", description="Folders of further model cards, separated as in PATH.")
     engine: Literal["sdxl", "fake"] = Field("sdxl", description="sdxl, or fake: pictures without a model.")
     fake: str = Field("", description="How the fake engine behaves: `step_ms=20,mode=works`.")

@@ -1,4 +1,4 @@
-"""The miniature SDXL for tests, and requests for it. Importing `miniature_fixture` lets tests ask for `miniature`."""
+"""A small SDXL with random weights, and requests for it. `miniature_fixture` lets tests ask for `miniature`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from pipelines.contract import EngineEvent, GenerationRequest, LoraUse, SampleDone
-from pipelines.miniature import LORA_NAME, write_miniature
 from pipelines.sdxl import SdxlEngine
+from tests.random_sdxl import write_random_sdxl
+from tools.miniature.layout import LORA_NAME
 
 
 @dataclass(frozen=True)
 class Miniature:
-    """Where the parts of a miniature lie."""
+    """Where the parts of a small SDXL lie."""
 
     folder: Path
 
@@ -36,9 +37,9 @@ class Miniature:
 
 @pytest.fixture(scope="session", name="miniature")
 def miniature_fixture(tmp_path_factory: pytest.TempPathFactory) -> Miniature:
-    """A small real SDXL, written once."""
+    """A small real SDXL with random weights, written once."""
     folder = tmp_path_factory.mktemp("miniature")
-    write_miniature(folder)
+    write_random_sdxl(folder)
     return Miniature(folder)
 
 

@@ -95,11 +95,11 @@ class Easel:
         """Open a websocket at /v1."""
         return connect(f"ws://127.0.0.1:{self.port}/v1", proxy=None, **options)
 
-    def follow(self, token: str, until: str | None = None) -> list[dict[str, Any]]:
+    def follow(self, token: str, until: str | None = None, timeout: float = 60) -> list[dict[str, Any]]:
         """Register `token` and return its frames up to the terminal one, or the first of type `until`."""
         with self.socket() as socket:
             socket.send(json.dumps({"type": "task_info", "tasktoken": token}))
-            return collect(socket, until)
+            return collect(socket, until, timeout)
 
     def finish(self, **parameters: Any) -> dict[str, Any]:
         """Run a task to its end; return its task object."""

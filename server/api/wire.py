@@ -32,7 +32,7 @@ _REMOVED: Final = {
 
 
 def task_wire(task: Task, catalogue: Catalogue) -> Wire:
-    """Return the task object of Task/Detail. `attempt`, `partialoutputs` and `outputsremoved` are easel's."""
+    """Return the task object of Task/Detail. `attempt`, `partialoutputs`, `outputsremoved` and `receipt` are easel's."""
     owner, _, name = task.model.partition("/")
     card = catalogue.find(owner, name)
     outputs = [output_wire(task, file) for file in task.outputs]
@@ -70,6 +70,7 @@ def task_wire(task: Task, catalogue: Catalogue) -> Wire:
         "modeldescription": card.description if card else "",
         "attempt": task.attempt,
         "outputsremoved": _REMOVED[task.removed] if task.removed else "",
+        "receipt": task.receipt,
         "partialoutputs": [output_wire(task, file) for file in task.partial_outputs],
     }
 

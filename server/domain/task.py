@@ -6,7 +6,7 @@ from typing import Final
 
 from server.domain.files import NewUpload, Reason, TaskInput
 from server.domain.lifecycle import TERMINAL, TaskStatus
-from server.domain.types import FileId, JsonObject, ProjectId, TaskId
+from server.domain.types import FileId, JsonObject, JsonValue, ProjectId, TaskId
 
 SUCCESS: Final = "0"
 """The `pexit` of a task that made all its pictures; "" means the process has not exited."""
@@ -64,7 +64,7 @@ class Task:
 
     `times` holds, for the current attempt, when each status was reached (unix seconds, database time); QUEUE's is the
     time of submission. `files` are the pictures written by the current attempt, in sample order; `removed` says why
-    they are gone, if they are.
+    they are gone, if they are. `receipt` says what it draws with, and is empty until a worker knows.
     """
 
     id: TaskId
@@ -86,6 +86,7 @@ class Task:
     times: Mapping[TaskStatus, float]
     files: tuple[Output, ...] = field(default=())
     removed: Reason | None = None
+    receipt: JsonObject = field(default_factory=dict[str, JsonValue])
 
     @property
     def succeeded(self) -> bool | None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from models.card import CardError
 from models.catalogue import Catalogue
-from models.weights import Missing, WeightSet, find_weights
+from models.shipped import Drawable, find_drawable
+from models.weights import WeightSet
 from server.adapters.clock import SystemClock
 from server.adapters.downloads import NoDownloads
 from server.adapters.files import LocalFiles
@@ -86,8 +87,10 @@ def secret_box(settings: Settings) -> FileKeySecretBox:
     return FileKeySecretBox(settings.data_dir / "secret.key")
 
 
-def make_wiring(settings: Settings, database: Database, wakeups: Wakeups, *, needs_worker: bool) -> Wiring:
-    """Return what the API works with."""
+def make_wiring(
+    settings: Settings, database: Database, wakeups: Wakeups, *, needs_worker: bool, miniature: bool = False
+) -> Wiring:
+    """Return what the API works with. `miniature`: whether it may draw, unless the settings say it."""
     return Wiring(
         tasks=SqlTaskStore(database),
         log=SqlEventLog(database),
@@ -97,7 +100,7 @@ def make_wiring(settings: Settings, database: Database, wakeups: Wakeups, *, nee
         secrets=secret_box(settings),
         wakeups=wakeups,
         health=SqlHealth(database),
-        catalogue=load_catalogue(settings),
+        catalogue=served_catalogue(settings, miniature=miniature),
         limits=LIMITS,
         uploads=SqlUploadStore(database),
         keeper=SqlFileKeeper(database),
@@ -135,28 +138,56 @@ def require_worker_extra(find: Find = find_spec) -> None:
         )
 
 
-def choose_drawing(settings: Settings, catalogue: Catalogue, find: Find = find_spec) -> Drawing:
-    """Decide what this worker draws. Raises Trouble when there are no weights, or nothing to draw with."""
+def drawable(settings: Settings, catalogue: Catalogue, *, miniature: bool) -> Drawable:
+    """Return what can be drawn here. `miniature`: whether it may draw, unless the settings say it."""
+    allowed = miniature if settings.miniature is None else settings.miniature
+    return find_drawable(catalogue, settings.models_folders, miniature=allowed)
+
+
+def served_catalogue(settings: Settings, *, miniature: bool) -> Catalogue:
+    """Return the cards with the defaults of what will draw them."""
+    catalogue = load_catalogue(settings)
+    if settings.engine == "fake":
+        return catalogue
+    found = drawable(settings, catalogue, miniature=miniature).weights
+    return catalogue.with_miniature([slug for slug, weights in found.items() if weights.miniature])
+
+
+def choose_drawing(
+    settings: Settings, catalogue: Catalogue, find: Find = find_spec, *, miniature: bool = False
+) -> Drawing:
+    """Decide what this worker draws. Raises Trouble when there are no weights, or nothing to draw with.
+
+    `miniature`: whether it may draw, unless the settings say it.
+    """
     if settings.engine == "fake":
         step_ms, mode = _fake_options(settings.fake)
         return Drawing(EngineSpec(engine="fake", step_ms=step_ms, mode=mode), [card.slug for card in catalogue], None)
     require_worker_extra(find)
-    found = {card.slug: find_weights(card, settings.models_folders) for card in catalogue}
-    usable = {slug: weights for slug, weights in found.items() if isinstance(weights, WeightSet)}
+    found = drawable(settings, catalogue, miniature=miniature)
+    usable = found.weights
     if not usable:
-        sentences = [weights.sentence for weights in found.values() if isinstance(weights, Missing)]
-        raise Trouble(sentences[0] if sentences else "There is no model card to serve.")
+        raise Trouble(found.missing[0].sentence if found.missing else "There is no model card to serve.")
+    for begun in (missing for missing in found.missing if missing.partly):
+        _log.warning("%s", begun.sentence)
     # One process holds one set of weights: the one most cards are drawn with.
     bases = [weights.base for weights in usable.values()]
     base = max(bases, key=bases.count)
     models = [slug for slug, weights in usable.items() if weights.base == base]
     _warn_of_the_others(usable, base)
     weights = usable[models[0]]
-    if weights.miniature:
-        _log.warning("drawing with the miniature: pictures are small and simple; real weights go into EASEL_MODELS_DIR")
     refiner = str(weights.refiner.absolute()) if weights.refiner else ""
     spec = EngineSpec(engine="sdxl", device=settings.device, base=str(weights.base.absolute()), refiner=refiner)
     return Drawing(spec, models, weights)
+
+
+def miniature_banner(settings: Settings) -> str:
+    """Say that the miniature draws, and why."""
+    where = ", ".join(str(folder) for folder in settings.models_folders)
+    return (
+        f"Drawing with the miniature, a small SDXL that knows few words: no real weights in {where}. "
+        "Put them there, or set EASEL_MODELS_DIR; EASEL_MINIATURE=0 forbids the miniature."
+    )
 
 
 def _warn_of_the_others(usable: Mapping[str, WeightSet], base: Path) -> None:

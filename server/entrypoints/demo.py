@@ -23,14 +23,16 @@ _START_SECONDS: Final = 180.0
 _STOP_SECONDS: Final = 30.0
 _DATA: Final = Path("data/demo")
 _LOG: Final = _DATA / "server.log"
+_MODELS: Final = {"EASEL_MODELS_DIR", "EASEL_DEVICE", "EASEL_MINIATURE"}
 
-# As a Wiro model page sends it: every value a string, a LoRA tag in the prompt, a placeholder left in.
+# As a Wiro model page sends it: every value a string, a LoRA tag in the prompt, a placeholder left in. The words are
+# those that the miniature knows.
 _BODY: Final = {
-    "prompt": "<lora:Studio-Trigger:1.0>, masterpiece, a small red circle on a blue background",
-    "negativePrompt": "blurry, low quality, watermark",
+    "prompt": "<lora:Studio-Trigger:1.0>, studio style, a large yellow star on a blue background",
+    "negativePrompt": "",
     "samples": "2",
-    "steps": "30",
-    "scale": "4",
+    "steps": "20",
+    "scale": "5",
     "highNoiseFrac": "0.8",
     "stepsRefiner": "20",
     "seed": "9421808",
@@ -71,7 +73,7 @@ def _server(port: int, console: Console) -> Generator["subprocess.Popen[bytes]"]
     """Run `easel up` on a data folder of the demo's own; its log goes beside the data."""
     _DATA.mkdir(parents=True, exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("EASEL_")}
-    models = {name: value for name, value in os.environ.items() if name in {"EASEL_MODELS_DIR", "EASEL_DEVICE"}}
+    models = {name: value for name, value in os.environ.items() if name in _MODELS}
     environment = {**kept, **models, "EASEL_DATA_DIR": str(_DATA), "EASEL_PORT": str(port)}
     with _LOG.open("w") as out:
         # A session of its own: Ctrl-C reaches this process, which then stops the server in good order.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from rich.console import Console
+from rich.markup import escape
 
 from server.adapters.sql.engines import Database
 from server.adapters.sql.projects import SqlProjectStore
@@ -26,10 +27,10 @@ from server.entrypoints.composition import (
     load_catalogue,
     make_supervisor,
     make_wiring,
+    miniature_banner,
     open_settled_database,
     secret_box,
 )
-from server.entrypoints.miniature import write_miniature_if_needed
 from server.entrypoints.serve import ApiThread
 from server.entrypoints.signals import on_stop_signals
 from server.services.projects import create_project
@@ -48,14 +49,15 @@ def run_up(settings: Settings, console: Console) -> int:
     ensure_usable(database)
     ensure_secrets(settings, database)
     _make_default_project(settings, database, console)
-    write_miniature_if_needed(settings, console)
-    drawing = choose_drawing(settings, load_catalogue(settings))
+    drawing = choose_drawing(settings, load_catalogue(settings), miniature=True)
+    if drawing.weights is not None and drawing.weights.miniature:
+        console.print(f"[bold yellow]{escape(miniature_banner(settings))}[/]", highlight=False, soft_wrap=True)
     return _serve_and_draw(settings, database, drawing, console)
 
 
 def _serve_and_draw(settings: Settings, database: Database, drawing: Drawing, console: Console) -> int:
     wakeups = LocalWakeups()
-    api = ApiThread(make_wiring(settings, database, wakeups, needs_worker=True), settings)
+    api = ApiThread(make_wiring(settings, database, wakeups, needs_worker=True, miniature=True), settings)
     supervisor = make_supervisor(settings, database, wakeups, drawing, default_drain=_DRAIN_SECONDS)
     on_stop_signals(supervisor.stop)
     api.start()

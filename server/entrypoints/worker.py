@@ -1,22 +1,28 @@
 """`easel worker`: a supervisor and its engine child, alone."""
 
+import logging
+
 from server.adapters.wakeups import LocalWakeups
 from server.entrypoints.composition import (
     choose_drawing,
     ensure_usable,
     load_catalogue,
     make_supervisor,
+    miniature_banner,
     open_settled_database,
 )
 from server.entrypoints.signals import on_stop_signals
 from server.settings import Settings
 
 _DRAIN_SECONDS = 300.0
+_log = logging.getLogger(__name__)
 
 
 def run_worker(settings: Settings) -> int:
     """Draw until stopped. Never makes a schema or a project."""
     drawing = choose_drawing(settings, load_catalogue(settings))
+    if drawing.weights is not None and drawing.weights.miniature:
+        _log.warning("%s", miniature_banner(settings))
     database = open_settled_database(settings)
     ensure_usable(database)
     supervisor = make_supervisor(settings, database, LocalWakeups(), drawing, default_drain=_DRAIN_SECONDS)

@@ -106,12 +106,16 @@ class TaskStore(Protocol):
         """Overwrite the task's progress."""
         ...
 
+    def write_receipt(self, lease: Lease, body: JsonObject) -> None:
+        """Overwrite the task's receipt: what this attempt is drawn with."""
+        ...
+
     def add_file(self, lease: Lease, file: StoredFile) -> None:
         """Record a picture written by this attempt. A task being finished (END or later) takes no more."""
         ...
 
     def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:
-        """Move the task back to QUEUE at its old turn, clear its lease and progress, and forget the attempt's files.
+        """Move the task back to QUEUE at its old turn, clear its lease and progress, forget its files and receipt.
 
         `crashed` counts a process death; `refund` gives the attempt back (a drain is nobody's failure).
         """

@@ -103,16 +103,18 @@ class Desk:
         self._runs[run.generation_id] = run
         run.move(TaskStatus.PREPROCESS_START)
         try:
-            request, notes = self._ports.preparation.prepare(run.task, run.generation_id)
+            prepared = self._ports.preparation.prepare(run.task, run.generation_id)
         except CannotPrepare as error:
             run.end(Ending("1", str(error)))
         else:
-            for note in notes:
-                run.log(note)
+            for remark in prepared.remarks:
+                run.log(remark)
+            run.enlarged_to = prepared.enlarged_to
+            run.add_to_receipt(prepared.receipt)
             if self._inputs.wanted(run.task):
-                self._inputs.start(run.task, request)
+                self._inputs.start(run.task, prepared.request)
             else:
-                self._assign(run, request)
+                self._assign(run, prepared.request)
         self.pursue()
 
     def _assign(self, run: Run, request: GenerationRequest) -> None:
@@ -286,7 +288,7 @@ class Desk:
     def _store(self, run: Run, sample: SampleDone) -> None:
         """Runs on the writer thread."""
         try:
-            self._note(Stored(run.generation_id, store_picture(self._ports.files, run.task, sample)))
+            self._note(Stored(run.generation_id, store_picture(self._ports.files, run.task, sample, run.enlarged_to)))
         except Exception as error:  # noqa: BLE001 whatever it is, unheard of the run would wait for ever
             _log.exception("task %s: a picture could not be stored", run.task.id)
             what = error.strerror if isinstance(error, OSError) else None

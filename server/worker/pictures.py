@@ -20,9 +20,11 @@ _FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
 _TOO_LARGE: Final = f"An input picture has more than {MAX_PIXELS // 1_000_000} million pixels. Send a smaller one."
 
 
-def encode_png(sample: SampleDone) -> bytes:
-    """Return the sample as a PNG file."""
+def encode_png(sample: SampleDone, enlarged_to: tuple[int, int] | None = None) -> bytes:
+    """Return the sample as a PNG file, of another size than it was drawn at where one is given."""
     image = Image.frombytes("RGB", (sample.width, sample.height), sample.rgb)
+    if enlarged_to is not None:
+        image = image.resize(enlarged_to, Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=4)
     return buffer.getvalue()
@@ -47,9 +49,11 @@ def check_picture(path: Path) -> str:
     return kind
 
 
-def store_picture(files: FileStore, task: Task, sample: SampleDone) -> StoredFile:
+def store_picture(
+    files: FileStore, task: Task, sample: SampleDone, enlarged_to: tuple[int, int] | None = None
+) -> StoredFile:
     """Encode and write one picture; return what the store keeps about it."""
-    content = encode_png(sample)
+    content = encode_png(sample, enlarged_to)
     access_key = secrets.token_urlsafe(24)
     key = f"outputs/{task.uuid}/{access_key}.png"
     files.write(key, content)

@@ -1,19 +1,36 @@
 """From a claimed task to an engine's request: its values in engine terms, its LoRAs looked up."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 from models.card import Value
 from models.catalogue import Catalogue
 from models.generation import sdxl_values
 from models.prompt import LoraTag, split_lora_tags
+from models.shipped import drawn_size
 from models.weights import WeightSet
 from pipelines.contract import GenerationRequest, LoraUse
 from server.domain.task import Task
+from server.domain.types import JsonObject
+from server.worker.receipt import receipt_of
 
 
 class CannotPrepare(Exception):
     """The task can't be drawn here; the message says why in one sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A task in the engine's terms. `remarks` are for the task's log, `receipt` for whoever asks what it is drawn with.
+
+    `enlarged_to` is the size at which pictures are delivered, where they are drawn smaller.
+    """
+
+    request: GenerationRequest
+    remarks: Sequence[str]
+    receipt: JsonObject
+    enlarged_to: tuple[int, int] | None
 
 
 class Preparation(Protocol):
@@ -24,8 +41,8 @@ class Preparation(Protocol):
         """The models whose tasks this worker may claim."""
         ...
 
-    def prepare(self, task: Task, generation_id: str) -> tuple[GenerationRequest, list[str]]:
-        """Return the request and remarks for the task's log. Raises CannotPrepare."""
+    def prepare(self, task: Task, generation_id: str) -> Prepared:
+        """Return the request and what there is to say about it. Raises CannotPrepare."""
         ...
 
 
@@ -37,7 +54,7 @@ class CardPreparation:
         self._weights = weights
         self.models = models
 
-    def prepare(self, task: Task, generation_id: str) -> tuple[GenerationRequest, list[str]]:
+    def prepare(self, task: Task, generation_id: str) -> Prepared:
         """Return the request: no LoRA tag is left in its prompt, and every LoRA is a file that is there."""
         owner, _, name = task.model.partition("/")
         card = self._catalogue.find(owner, name)
@@ -55,12 +72,15 @@ class CardPreparation:
         notes = [*prompt.notes, *(f"negativePrompt: {note}" for note in negative.notes)]
         of_card = (LoraTag(lora.name, lora.weight) for lora in card.loras)
         uses = self._resolve((*of_card, *prompt.loras), notes)
+        asked = drawing.width, drawing.height
+        side = self._weights.miniature_side if self._weights else None
+        width, height = asked if side is None else drawn_size(*asked, side)
         request = GenerationRequest(
             generation_id=generation_id,
             prompt=prompt.text,
             negative_prompt=negative.text,
-            width=drawing.width,
-            height=drawing.height,
+            width=width,
+            height=height,
             samples=drawing.samples,
             seed=drawing.seed,
             steps=drawing.steps,
@@ -71,7 +91,12 @@ class CardPreparation:
             noise_scheduler=drawing.noise_scheduler,
             loras=uses,
         )
-        return request, notes
+        return Prepared(
+            request=request,
+            remarks=notes,
+            receipt=receipt_of(request, self._weights, asked),
+            enlarged_to=asked if asked != (width, height) else None,
+        )
 
     def _resolve(self, tags: tuple[LoraTag, ...], notes: list[str]) -> tuple[LoraUse, ...]:
         """Look the tags up; a prompt's word about a LoRA outweighs the card's."""

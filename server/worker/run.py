@@ -7,10 +7,11 @@ from functools import partial
 from server.domain.events import EventType, NewEvent
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import SUCCESS, Claimed, Ending, StoredFile
-from server.domain.types import JsonObject
+from server.domain.types import JsonObject, JsonValue
 from server.ports import Clock, TaskStore
 from server.services.story import ending_events
 from server.worker.log_tail import LogTail, clean
+from server.worker.receipt import notes_of
 
 REPORT_SECONDS = 0.25
 
@@ -27,6 +28,7 @@ class Run:
         self.lease = claimed.lease
         self.generation_id = f"{claimed.task.id}.{claimed.lease.attempt}.{claimed.lease.token[:8]}"
         self.samples = -1  # unknown until prepared
+        self.enlarged_to: tuple[int, int] | None = None
         self.received = 0
         self.lost = False
         self.over = False
@@ -35,6 +37,7 @@ class Run:
         self._tasks = tasks
         self._clock = clock
         self._log = LogTail()
+        self._receipt: dict[str, JsonValue] = {}
         self._writes: deque[Callable[[], None]] = deque()
         self._settled = 0
         self._ending: Ending | None = None
@@ -66,6 +69,13 @@ class Run:
     def note(self, line: str) -> None:
         """Note a line in the log without making it an event."""
         self._log.note(line)
+
+    def add_to_receipt(self, subjects: JsonObject) -> None:
+        """Add to what the task's receipt says; its sentences go to the log too."""
+        self._receipt |= subjects
+        for sentence in notes_of(subjects):
+            self._log.note(sentence)
+        self._writes.append(partial(self._tasks.write_receipt, self.lease, dict(self._receipt)))
 
     def stepped(self, payload: JsonObject, *, last: bool) -> None:
         """Report progress, a few times a second at most."""

@@ -1,4 +1,4 @@
-"""From a signed Run to pictures of the real engine, on the miniature: every room at once."""
+"""From a signed Run to pictures of the real engine, on random weights in the place of real ones: every room at once."""
 
 import io
 import json
@@ -8,9 +8,10 @@ import httpx2
 import pytest
 from PIL import Image
 
-from pipelines.miniature import LORA_NAME
 from tests.sdxl import miniature_fixture  # noqa: F401 - a fixture
 from tests.serving import Easel, serving
+from tests.weights import BASE, REFINER
+from tools.miniature.layout import LORA_NAME
 
 PASTED = {
     "prompt": "<lora:Studio-Trigger:1.0>, masterpiece, dynamic lighting, (dark fantasy), close up, a woman at a lake",
@@ -33,7 +34,8 @@ SMALL = {"width": "128", "height": "96", "steps": "10", "stepsRefiner": "10", "s
 @pytest.fixture(scope="module")
 def easel(miniature, tmp_path_factory):
     weights = tmp_path_factory.mktemp("weights")
-    (weights / "miniature").symlink_to(miniature.base.parent)
+    for name, part in ((BASE, miniature.base), (REFINER, miniature.refiner), ("loras", miniature.lora.parent)):
+        (weights / name).symlink_to(part)
     with serving(tmp_path_factory.mktemp("easel"), engine="sdxl", device="cpu", models_dir=str(weights)) as served:
         yield served
 
@@ -60,6 +62,7 @@ def test_a_run_with_lora_and_refiner_becomes_pictures(easel):
     steps = [frame["message"] for frame in frames if frame["type"] == "task_output"]
     assert steps[-1]["stepTotal"] == "20"  # 8 in the base, 2 in the refiner, of each of two samples
     assert [frame["message"] for frame in frames if frame["type"] == "task_error"] == []
+    assert task["receipt"] == {"miniature": False, "weights": {"name": BASE, "refiner": REFINER}}
 
 
 def test_sample_i_is_the_picture_of_seed_plus_i(easel):

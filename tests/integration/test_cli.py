@@ -41,7 +41,9 @@ def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
 def test_missing_weights(upgraded: Easels, command: str):
     if command == "up":
         upgraded.ok("project", "create", "one")  # so that `up` has nothing else to say
-    sentence = upgraded.refuses(command, EASEL_MODELS_DIR=str(upgraded.folder / "nowhere"))
+    sentence = upgraded.refuses(
+        command, EASEL_MODELS_DIR=str(upgraded.folder / "nowhere"), EASEL_MINIATURE="0" if command == "up" else ""
+    )
     assert sentence.startswith("No weights for ")
     assert "nowhere" in sentence
     assert "EASEL_MODELS_DIR" in sentence

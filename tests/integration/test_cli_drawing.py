@@ -12,28 +12,23 @@ import models
 from models.catalogue import Catalogue
 from server.entrypoints.addresses import http_url
 from server.entrypoints.cli.doctor import Verdict, judge_device
-from server.entrypoints.composition import Trouble, choose_drawing
+from server.entrypoints.composition import Trouble, choose_drawing, served_catalogue
 from server.entrypoints.packages import WORKER_PACKAGES
 from server.settings import Settings
 from tests.e2e.commands import FAKE, Easels, easel_fixture, upgraded_fixture
 from tests.e2e.processes import open_site
 from tests.serving import serving
+from tests.weights import BASE, BASE_FILES, REFINER, put, put_weights
 
 __all__ = ["easel_fixture", "upgraded_fixture"]
 
 CARD = Path(models.__file__).parent / "cards" / "hevok" / "studio-trigger.toml"
 
 
-def _weights(folder: Path, name: str) -> None:
-    (folder / name / "unet").mkdir(parents=True)
-    (folder / name / "unet" / "model.safetensors").touch()
-    (folder / name / "model_index.json").write_text("{}")
-
-
 # ── the worker's packages and weights ────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("missing", WORKER_PACKAGES)
 def test_weights_without_the_worker_extra(tmp_path: Path, missing: str):
-    _weights(tmp_path, "miniature/base")
+    put_weights(tmp_path)
     settings = Settings(models_dir=str(tmp_path), engine="sdxl")
     with pytest.raises(Trouble) as raised:
         choose_drawing(settings, Catalogue.load(), lambda name: None if name == missing else "there")
@@ -45,18 +40,81 @@ def test_the_fake_engine_needs_no_package():
     assert choose_drawing(Settings(engine="fake"), Catalogue.load(), lambda _: None).models
 
 
+def _own_card(folder: Path, name: str) -> Catalogue:
+    (folder / "cards" / "hevok").mkdir(parents=True)
+    own = CARD.read_text().replace('"studio-trigger"', f'"{name}"').replace(f'["{BASE}"]', f'["{name}"]')
+    own = own.replace(f'refiner = ["{REFINER}"]', "")
+    (folder / "cards" / "hevok" / f"{name}.toml").write_text(own)
+    return Catalogue.load([folder / "cards"])
+
+
 def test_cards_that_are_not_drawn_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    for name in ("miniature/base", "inkpot"):
-        _weights(tmp_path, name)
-    (tmp_path / "cards" / "hevok").mkdir(parents=True)
-    own = CARD.read_text().replace('"studio-trigger"', '"inkpot"').replace('"miniature/base"', '"inkpot"')
-    (tmp_path / "cards" / "hevok" / "inkpot.toml").write_text(own)
+    put_weights(tmp_path)
+    put(tmp_path / "inkpot", BASE_FILES)
     with caplog.at_level(logging.WARNING):
         settings = Settings(models_dir=str(tmp_path), engine="sdxl")
-        drawing = choose_drawing(settings, Catalogue.load([tmp_path / "cards"]), lambda _: "there")
+        drawing = choose_drawing(settings, _own_card(tmp_path, "inkpot"), lambda _: "there")
     assert "hevok/inkpot" not in drawing.models
     (said,) = [record.getMessage() for record in caplog.records if "not drawn here" in record.getMessage()]
     assert "hevok/inkpot" in said
+
+
+def test_a_half_installed_model_beside_a_whole_one_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    put_weights(tmp_path)
+    (tmp_path / "inkpot").mkdir()
+    with caplog.at_level(logging.WARNING):
+        settings = Settings(models_dir=str(tmp_path), engine="sdxl")
+        drawing = choose_drawing(settings, _own_card(tmp_path, "inkpot"), lambda _: "there", miniature=True)
+    assert "hevok/inkpot" not in drawing.models
+    assert drawing.weights is not None
+    assert not drawing.weights.miniature
+    assert "inkpot/model_index.json is missing" in caplog.text
+
+
+# ── the miniature ────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("setting", "command", "draws"),
+    [(None, True, True), (None, False, False), (True, False, True), (False, True, False)],
+)
+def test_the_setting_outweighs_the_commands_default(tmp_path: Path, setting, command, draws):
+    settings = Settings(data_dir=tmp_path, miniature=setting, engine="sdxl")
+    steps = served_catalogue(settings, miniature=command).find("hevok", "studio-trigger").parameter("steps").default
+    assert steps == (20 if draws else 60)
+    if not draws:
+        with pytest.raises(Trouble, match="No weights for"):
+            choose_drawing(settings, Catalogue.load(), lambda _: "there", miniature=command)
+        return
+    drawing = choose_drawing(settings, Catalogue.load(), lambda _: "there", miniature=command)
+    assert drawing.weights is not None
+    assert drawing.weights.miniature
+    assert sorted(drawing.models) == ["hevok/studio-trigger", "stabilityai/stable-diffusion-xl-base-1.0"]
+    assert Path(drawing.spec.base).is_absolute()
+
+
+def test_defaults_are_the_real_ones_wherever_it_does_not_draw(tmp_path: Path):
+    put_weights(tmp_path)
+    for settings in (
+        Settings(models_dir=str(tmp_path), engine="sdxl", miniature=True),
+        Settings(data_dir=tmp_path / "empty", engine="fake", miniature=True),
+    ):
+        card = served_catalogue(settings, miniature=True).find("hevok", "studio-trigger")
+        assert (card.parameter("steps").default, card.parameter("width").default) == (60, 1024)
+
+
+@pytest.mark.parametrize(
+    ("command", "gone"), [("up", f"{BASE}/vae/config.json"), ("worker", f"{REFINER}/model_index.json")]
+)
+def test_a_half_installed_model_keeps_a_server_from_starting(upgraded: Easels, command: str, gone: str):
+    upgraded.ok("project", "create", "one")
+    put_weights(upgraded.folder / "models")
+    (upgraded.folder / "models" / gone).unlink()
+    sentence = upgraded.refuses(command, EASEL_MODELS_DIR=str(upgraded.folder / "models"), EASEL_MINIATURE="1")
+    assert sentence.startswith("The weights of hevok/studio-trigger are incomplete: ")
+    assert f"{upgraded.folder / 'models' / gone} is missing" in sentence
+    assert "easel models list" in sentence
+    listed = upgraded.ok("models", "list", EASEL_MODELS_DIR=str(upgraded.folder / "models"))
+    assert "incomplete" in listed
+    assert sentence in listed
 
 
 # ── the device ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -115,7 +115,13 @@ def test_db_upgrade_works_twice(easel: Easels):
 def test_models_list(easel: Easels):
     listed = easel.ok("models", "list")
     assert "hevok/studio-trigger" in listed
-    assert "none found" in listed
+    assert "miniature (shipped)" in listed
+    assert "Studio-Trigger" in listed
+
+    forbidden = easel.ok("models", "list", EASEL_MINIATURE="0")
+    assert "none found" in forbidden
+    assert "miniature (shipped)" not in forbidden
+    assert "EASEL_MODELS_DIR" in forbidden
 
 
 def test_the_doctor_finds_an_empty_folder_well(easel: Easels):
@@ -136,6 +142,7 @@ def test_the_doctor_finds_a_running_set_up_well(upgraded: Easels):
         ({"EASEL_DATABASE_URL": CLOSED_POSTGRES}, "database", "can't be reached"),
         ({"EASEL_DATABASE_URL": "mysql://x"}, "database", "EASEL_DATABASE_URL can't be used"),
         ({"EASEL_MODELS_DIR": "/nowhere/[at]/all"}, "weights", "/nowhere/[at]/all"),
+        ({"EASEL_MINIATURE": "0"}, "weights", "No weights for"),
         ({"EASEL_CARDS_DIR": "/nowhere"}, "weights", "A model card can't be used"),
     ],
     ids=str,

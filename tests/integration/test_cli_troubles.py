@@ -161,14 +161,6 @@ def test_the_engine_child_is_ours(crowded: Path):
     assert "no number" in done.stderr
 
 
-def test_the_miniatures_writer_is_ours(easel: Easels, crowded: Path):
-    target = crowded / "file"
-    target.write_text("in the way")  # so that the writer need not train anything
-    done = easel("models", "miniature", str(target / "deeper"))
-    assert "impostor" not in done.stderr
-    assert done.returncode == 1
-
-
 def test_the_demo_tells_at_once_that_its_server_has_ended(crowded: Path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EASEL_")}
     done = subprocess.run(

@@ -8,8 +8,8 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from models.vocabulary import Rgb
 from tools.miniature.shapes import Field
-from tools.miniature.vocabulary import Rgb
 
 Pixels: TypeAlias = NDArray[np.uint8]
 

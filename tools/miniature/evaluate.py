@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from models.vocabulary import read_vocabulary
 from pipelines.contract import Failed, GenerationRequest, LoraUse, SampleDone
 from pipelines.sdxl import SdxlEngine
 from tools.miniature.canvas import Pixels
 from tools.miniature.judge import Verdict, look_at
 from tools.miniature.layout import LORA_NAME
 from tools.miniature.scenes import Captioned, Still, pick, single
-from tools.miniature.vocabulary import read_vocabulary
 from tools.miniature.world import NATIVE, paint_captioned
 
 

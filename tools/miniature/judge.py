@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from models.vocabulary import Rgb, read_vocabulary
 from tools.miniature.canvas import Pixels
 from tools.miniature.shapes import shapes
-from tools.miniature.vocabulary import Rgb, read_vocabulary
 
 Mask: TypeAlias = NDArray[np.bool_]
 

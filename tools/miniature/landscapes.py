@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.vocabulary import Rgb
 from tools.miniature.canvas import Canvas
 from tools.miniature.scenes import Landscape
 from tools.miniature.shapes import Field, box, circle, moon
-from tools.miniature.vocabulary import Rgb
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
+from models.vocabulary import read_vocabulary
 from tools.miniature.pictures import FIRST_TRAINING_SEED, as_tensor
-from tools.miniature.vocabulary import read_vocabulary
 from tools.miniature.world import Style, draw_example
 
 _SHARD = 1000

@@ -19,8 +19,9 @@ LORA_NAME = "Studio-Trigger"
 
 
 def write_model(training: Path, folder: Path) -> None:
-    """Write `base/`, and `refiner/` and `loras/` as far as they are trained, anew into `folder`."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Write `base/`, and `refiner/` and `loras/` as far as they are trained, anew; leave what else `folder` holds."""
+    for part in ("base", "refiner", "loras"):
+        shutil.rmtree(folder / part, ignore_errors=True)
     load_tokenizers(training / "tokenizers")
     base, vae = finished_base(training), finished_vae(training)
     encoder_2 = base.encoders.text_encoder_2
@@ -31,8 +32,8 @@ def write_model(training: Path, folder: Path) -> None:
         for part, module in {"unet": unet, "vae": vae, "text_encoder_2": encoder_2}.items():
             _save(module, folder / name / part)
         shutil.copytree(training / "tokenizers" / "tokenizer_2", folder / name / "tokenizer_2")
-        _write_json(folder / name / "scheduler" / "scheduler_config.json", scheduler_config())
-        _write_json(folder / name / "model_index.json", _model_index(is_refiner=name == "refiner"))
+        write_json(folder / name / "scheduler" / "scheduler_config.json", scheduler_config())
+        write_json(folder / name / "model_index.json", model_index(is_refiner=name == "refiner"))
     _save(base.encoders.text_encoder, folder / "base" / "text_encoder")
     shutil.copytree(training / "tokenizers" / "tokenizer", folder / "base" / "tokenizer")
     if (training / "lora" / "checkpoint.pt").exists():
@@ -67,12 +68,14 @@ def _save(module: Any, folder: Path) -> None:
     module.float()
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a configuration file, and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def _model_index(*, is_refiner: bool) -> dict[str, Any]:
+def model_index(*, is_refiner: bool) -> dict[str, Any]:
+    """Which class each part of an expert is of, as Stability AI's file says it."""
     absent = [None, None]
     return {
         "_class_name": "StableDiffusionXLImg2ImgPipeline" if is_refiner else "StableDiffusionXLPipeline",

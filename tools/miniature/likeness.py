@@ -34,5 +34,7 @@ def _patches(pictures: Sequence[Pixels], rng: np.random.Generator) -> NDArray[np
         detail = values - ndimage.gaussian_filter(values, (1.0, 1.0, 0))
         height, width = detail.shape[:2]
         tops, lefts = (rng.integers(0, side - _PATCH + 1, _PATCHES) for side in (height, width))
-        rows += [detail[top : top + _PATCH, left : left + _PATCH].ravel() for top, left in zip(tops, lefts, strict=True)]
+        rows += [
+            detail[top : top + _PATCH, left : left + _PATCH].ravel() for top, left in zip(tops, lefts, strict=True)
+        ]
     return np.stack(rows)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from models.vocabulary import read_vocabulary
 from tools.miniature.canvas import Pixels
-from tools.miniature.vocabulary import read_vocabulary
 from tools.miniature.world import NATIVE, Style, draw_example
 
 # seeds of training pictures start here; those below are for looking and measuring

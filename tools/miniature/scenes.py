@@ -6,7 +6,7 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from tools.miniature.vocabulary import Combination, Vocabulary, read_vocabulary
+from models.vocabulary import Combination, Vocabulary, read_vocabulary
 
 _T = TypeVar("_T")
 

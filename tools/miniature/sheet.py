@@ -7,8 +7,8 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
+from models.vocabulary import read_vocabulary
 from tools.miniature.evaluate import Painter, Settings
-from tools.miniature.vocabulary import read_vocabulary
 
 PROMPTS: Final = (
     "a large yellow star on a purple background",

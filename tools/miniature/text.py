@@ -1,6 +1,5 @@
 """The two text encoders, their byte-pair tokenizers, and captions with words strewn in that mean nothing."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,9 +9,9 @@ import torch
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from pipelines.miniature_tokenizer import BOS, EOS, build_vocabulary, learn_merges
+from models.vocabulary import read_vocabulary
 from tools.miniature.scenes import pick
-from tools.miniature.vocabulary import read_vocabulary, words_of
+from tools.miniature.tokenizer import EOS, vocabulary_size, write_tokenizer
 
 WIDTHS: Final = (48, 80)
 PROJECTION: Final = 80
@@ -24,7 +23,7 @@ class TextEncoders(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        size = len(build_vocabulary(learn_merges(_known_words())))
+        size = vocabulary_size()
         self.text_encoder = CLIPTextModel(_config(WIDTHS[0], "quick_gelu", size))
         self.text_encoder_2 = CLIPTextModelWithProjection(_config(WIDTHS[1], "gelu", size))
 
@@ -60,19 +59,6 @@ def load_tokenizers(folder: Path) -> Tokenizers:
     return Tokenizers(*(CLIPTokenizer.from_pretrained(path, local_files_only=True) for path in paths))
 
 
-def write_tokenizer(folder: Path, pad_token: str) -> None:
-    """Write the files of a CLIPTokenizer to whom each word of the vocabulary is one token."""
-    folder.mkdir(parents=True, exist_ok=True)
-    merges = learn_merges(_known_words())
-    special = {"bos_token": BOS, "eos_token": EOS, "pad_token": pad_token, "unk_token": EOS}
-    config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "do_lower_case": True, **special}
-    lines = ["#version: 0.2", *(f"{left} {right}" for left, right in merges)]
-    (folder / "vocab.json").write_text(json.dumps(build_vocabulary(merges), ensure_ascii=False), encoding="utf-8")
-    (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=2), encoding="utf-8")
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
-
-
 def strew(caption: str, rng: np.random.Generator) -> str:
     """The caption among words of no effect, so that those a user adds have none either."""
     fillers = read_vocabulary().fillers
@@ -86,12 +72,6 @@ def _nonsense(rng: np.random.Generator) -> str:
         "".join(pick(rng, _LETTERS) for _ in range(int(rng.integers(2, 9)))) for _ in range(int(rng.integers(1, 3)))
     )
     return " ".join(words)
-
-
-def _known_words() -> list[str]:
-    return sorted(read_vocabulary().words) + sorted(
-        {word for text in read_vocabulary().fillers for word in words_of(text)}
-    )
 
 
 def _config(width: int, activation: str, tokens: int) -> CLIPTextConfig:

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from diffusers import UNet2DConditionModel
 
+from models.vocabulary import read_vocabulary
 from tools.miniature.adapters import Adapters, lora_tensors
 from tools.miniature.diffusion import add_noise, weighted_loss
 from tools.miniature.latents import Latents, encoded
@@ -12,7 +13,6 @@ from tools.miniature.text import load_tokenizers
 from tools.miniature.train_unet import draw_batch, finished_base
 from tools.miniature.train_vae import finished_vae
 from tools.miniature.training import Pace, Phase, Plan, run_from_command_line
-from tools.miniature.vocabulary import read_vocabulary
 
 RANK = 8
 _EVERY_OTHER = 2

@@ -5,11 +5,11 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from models.vocabulary import Combination, Ink, Rgb, read_vocabulary
 from tools.miniature.canvas import Canvas, NaturalCanvas, Pixels, StudioCanvas
 from tools.miniature.landscapes import paint_landscape
 from tools.miniature.scenes import Captioned, Scene, Still, Thing, draw_scene
 from tools.miniature.shapes import shapes
-from tools.miniature.vocabulary import Combination, Ink, Rgb, read_vocabulary
 
 Style: TypeAlias = Literal["natural", "studio"]
 

@@ -137,6 +137,12 @@ class MemoryStores(MemoryFiles):
             row.version += 1
             row.payload = plain(payload)
 
+    def write_receipt(self, lease: Lease, body: JsonObject) -> None:
+        """See `TaskStore.write_receipt`."""
+        with self._lock:
+            row = self._held(lease, LEASED)
+            row.task = replace(row.task, receipt=plain(body))
+
     def add_file(self, lease: Lease, file: StoredFile) -> None:
         """See `TaskStore.add_file`. The same sample recorded again takes the first one's place."""
         with self._lock:
@@ -164,6 +170,7 @@ class MemoryStores(MemoryFiles):
                 crashes=row.task.crashes + crashed,
                 times={TaskStatus.QUEUE: row.task.times[TaskStatus.QUEUE]},
                 files=(),
+                receipt={},
             )
             row.enter(TaskStatus.QUEUE, self._now())
 

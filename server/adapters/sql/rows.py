@@ -6,12 +6,13 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, select
 
+from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.tables import FILES, TASKS, time_column
 from server.adapters.sql.upload_tables import TASK_REMOVALS
 from server.domain.files import Reason
 from server.domain.lifecycle import TERMINAL, TaskStatus
 from server.domain.task import Claimed, Lease, Output, Task
-from server.domain.types import TaskId
+from server.domain.types import JsonObject, TaskId
 
 TASK_COLUMNS: Final = tuple(column for column in TASKS.c if column.name not in {"worker_id", "lease_until"})
 """What a statement must return for `task_of` and `claimed_of`."""
@@ -29,7 +30,9 @@ Row: TypeAlias = Mapping[Any, Any]
 """A row by column name."""
 
 
-def task_of(row: Row, files: Sequence[Output] = (), removed: Reason | None = None) -> Task:
+def task_of(
+    row: Row, files: Sequence[Output] = (), removed: Reason | None = None, receipt: JsonObject | None = None
+) -> Task:
     """Return the task a row describes."""
     return Task(
         **{name: row[name] for name in _SAME_NAME},
@@ -37,6 +40,7 @@ def task_of(row: Row, files: Sequence[Output] = (), removed: Reason | None = Non
         times={status: row[name] for status, name in _TIME_COLUMNS.items() if row[name] is not None},
         files=tuple(files),
         removed=removed,
+        receipt=receipt or {},
     )
 
 
@@ -60,12 +64,19 @@ def files_of(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[Ta
     return found
 
 
+def receipts_of(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[TaskId, JsonObject]:
+    """Return the receipts there are: one query for a page."""
+    query = select(TASK_RECEIPTS.c.task_id, TASK_RECEIPTS.c.body).where(TASK_RECEIPTS.c.task_id.in_(task_ids))
+    return {row.task_id: row.body for row in connection.execute(query)}
+
+
 def tasks_of(connection: Connection, rows: Sequence[Row]) -> list[Task]:
-    """Return the tasks of these rows, with their files."""
-    files = files_of(connection, [row["id"] for row in rows])
+    """Return the tasks of these rows, with their files and receipts."""
+    ids = [row["id"] for row in rows]
+    files, receipts = files_of(connection, ids), receipts_of(connection, ids)
     bare = [row["id"] for row in rows if row["id"] not in files and TaskStatus(row["status"]) in TERMINAL]
     removed = _removals_of(connection, bare)
-    return [task_of(row, files.get(row["id"], ()), removed.get(row["id"])) for row in rows]
+    return [task_of(row, files.get(row["id"], ()), removed.get(row["id"]), receipts.get(row["id"])) for row in rows]
 
 
 def _removals_of(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[TaskId, Reason]:

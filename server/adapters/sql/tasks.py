@@ -11,6 +11,7 @@ from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.fence import any_held, entering, fenced, hold, log, log_status
 from server.adapters.sql.queue import claiming, inserting, next_turn, taking_over
+from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.removals import drop_outputs
 from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, claimed_of, files_of, output_of, task_of, tasks_of
 from server.adapters.sql.tables import FILES, TASK_PROGRESS, TASKS, time_column
@@ -146,6 +147,18 @@ class SqlTaskStore:
 
         self._database.write(work)
 
+    def write_receipt(self, lease: Lease, body: JsonObject) -> None:
+        """See `TaskStore.write_receipt`."""
+        values = {"attempt": lease.attempt, "body": body}
+        change = update(TASK_RECEIPTS).where(TASK_RECEIPTS.c.task_id == lease.task_id).values(values)
+
+        def work(connection: Connection) -> None:
+            hold(connection, lease, LEASED)
+            if connection.execute(change).rowcount == 0:
+                connection.execute(insert(TASK_RECEIPTS).values(**values, task_id=lease.task_id))
+
+        self._database.write(work)
+
     def add_file(self, lease: Lease, file: StoredFile) -> None:
         """See `TaskStore.add_file`. The same sample recorded again takes the first one's place."""
         values: dict[str, Any] = {name: getattr(file, name) for name in _FILE_FIELDS}
@@ -171,6 +184,7 @@ class SqlTaskStore:
             log(connection, row, [NewEvent(EventType.QUEUE)])
             connection.execute(clear)
             drop_outputs(connection, lease.task_id)
+            connection.execute(delete(TASK_RECEIPTS).where(TASK_RECEIPTS.c.task_id == lease.task_id))
 
         self._database.write(work)
 

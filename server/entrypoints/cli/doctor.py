@@ -17,10 +17,17 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from models.weights import WeightSet, find_weights
+from models.shipped import Drawable
+from models.weights import WeightSet
 from server.adapters.sql.schema import SqlHealth
 from server.domain.errors import EaselError
-from server.entrypoints.composition import Trouble, ensure_secrets, load_catalogue, open_settled_database
+from server.entrypoints.composition import (
+    Trouble,
+    drawable,
+    ensure_secrets,
+    load_catalogue,
+    open_settled_database,
+)
 from server.entrypoints.packages import missing_worker_packages
 from server.settings import Settings, read_settings
 
@@ -145,18 +152,23 @@ def _nearest(wanted: Path) -> Path:
 def _weights(settings: Settings) -> Finding:
     if settings.engine == "fake":
         return Finding(Verdict.NOTE, "weights", "EASEL_ENGINE is fake: pictures are colour gradients.")
-    missing = ""
-    for card in load_catalogue(settings):
-        found = find_weights(card, settings.models_folders)
-        if isinstance(found, WeightSet):
-            loras = ", ".join(found.loras) or "no LoRA"
-            kind = "the miniature" if found.miniature else "real SDXL"
-            refiner = "with refiner" if found.refiner else "without refiner"
-            return Finding(Verdict.OK, "weights", f"{kind} {refiner} in {found.base.parent} ({loras})")
-        missing = missing or found.sentence
-    if settings.models_dir:
-        return Finding(Verdict.BAD, "weights", missing)
-    return Finding(Verdict.NOTE, "weights", f"{missing} (`easel up` writes the miniature by itself.)")
+    found = drawable(settings, load_catalogue(settings), miniature=not settings.models_dir)
+    if found.weights:
+        return _told(next(iter(found.weights.values())), found)
+    sentence = found.missing[0].sentence if found.missing else "There is no model card to serve."
+    return Finding(Verdict.BAD, "weights", sentence)
+
+
+def _told(weights: WeightSet, found: Drawable) -> Finding:
+    loras = ", ".join(weights.loras) or "no LoRA"
+    if weights.miniature:
+        what = f"the miniature ({loras}) for `easel up`, as there are no real ones; elsewhere if EASEL_MINIATURE=1."
+        return Finding(Verdict.NOTE, "weights", what)
+    refiner = "with refiner" if weights.refiner else "without refiner"
+    what = f"real SDXL {refiner} in {weights.base.parent} ({loras})"
+    if found.missing and found.missing[0].partly:
+        return Finding(Verdict.BAD, "weights", f"{what}; but: {found.missing[0].sentence}")
+    return Finding(Verdict.OK, "weights", what)
 
 
 def _port(settings: Settings) -> Finding:

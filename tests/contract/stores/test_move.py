@@ -114,6 +114,10 @@ def _report(tasks: TaskStore, lease: Lease):
     tasks.report(lease, {"late": True})
 
 
+def _write_receipt(tasks: TaskStore, lease: Lease):
+    tasks.write_receipt(lease, {"miniature": False})
+
+
 def _add_file(tasks: TaskStore, lease: Lease):
     tasks.add_file(lease, picture(7))
 
@@ -126,8 +130,15 @@ def _end(tasks: TaskStore, lease: Lease):
     tasks.move(lease, TaskStatus.END, before=[NewEvent(EventType.OUTPUT, "late")], ending=SUCCESS)
 
 
-VERBS = [_append, _report, _add_file, _requeue, _end]
-ALLOWED = {_append: LEASED, _report: LEASED, _add_file: RUNNING, _requeue: RUNNING, _end: RUNNING}
+VERBS = [_append, _report, _write_receipt, _add_file, _requeue, _end]
+ALLOWED = {
+    _append: LEASED,
+    _report: LEASED,
+    _write_receipt: LEASED,
+    _add_file: RUNNING,
+    _requeue: RUNNING,
+    _end: RUNNING,
+}
 
 
 @pytest.fixture

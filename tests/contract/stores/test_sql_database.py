@@ -165,6 +165,7 @@ class TestPostgres:
             "move": lambda tasks, lease: tasks.move(lease, TaskStatus.PREPROCESS_START),
             "append": lambda tasks, lease: tasks.append(lease, [NewEvent(EventType.OUTPUT)]),
             "report": lambda tasks, lease: tasks.report(lease, {"late": True}),
+            "write_receipt": lambda tasks, lease: tasks.write_receipt(lease, {"miniature": True}),
             "add_file": lambda tasks, lease: tasks.add_file(lease, picture()),
             "requeue": lambda tasks, lease: tasks.requeue(lease),
         }
@@ -181,6 +182,7 @@ class TestPostgres:
                     late.result(10)
                 story = stores.story(lease.task_id)
                 assert (len(story.events), story.task.files, story.progress) == (2, (), None)
+                assert story.task.receipt == {}
 
 
 class TestSqlite:

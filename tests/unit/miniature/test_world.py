@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from models.vocabulary import read_vocabulary, words_of
 from tools.miniature.judge import look_at, outline_measure
 from tools.miniature.scenes import Landscape, Still, draw_scene, pick, single
 from tools.miniature.text import load_tokenizers, strew
-from tools.miniature.vocabulary import read_vocabulary, words_of
 from tools.miniature.world import draw_example, in_studio_style, paint, paint_captioned
 
 SEEDS = range(300)

@@ -8,6 +8,8 @@ import pytest
 from models.card import CardError
 from models.card_file import read_card
 from models.catalogue import Catalogue
+from models.prompt import split_lora_tags
+from models.vocabulary import read_vocabulary
 
 CARD = """
 family = "small"
@@ -90,8 +92,8 @@ def test_studio_trigger_says_what_wiro_says(card):
     assert card.categories == ("model", "lora-sdxl", "text-to-image", "checkpoint-file", "fp16", "persistent")
     assert card.tags == ("anime", "studio trigger", "art style", "art style capture", "anime studio")
     assert (card.cps, card.loras) == (0.0, ())
-    assert card.weights.base == ("stable-diffusion-xl-base-1.0", "miniature/base")
-    assert card.weights.refiner == ("stable-diffusion-xl-refiner-1.0", "miniature/refiner")
+    assert card.weights.base == ("stable-diffusion-xl-base-1.0",)
+    assert card.weights.refiner == ("stable-diffusion-xl-refiner-1.0",)
     types = {parameter.id: parameter.type for parameter in card.parameters}
     assert types == {
         "prompt": "textarea",
@@ -228,3 +230,70 @@ def test_a_card_that_is_no_utf8_is_told(tmp_path):
 
     with pytest.raises(CardError, match=r"mine\.toml can't be read"):
         Catalogue.load([tmp_path])
+
+
+# ── while the miniature draws ────────────────────────────────────────────────────────────────────────────────────────
+def defaults(card):
+    return {parameter.id: parameter.default for parameter in card.parameters}
+
+
+def test_the_miniature_changes_defaults_of_the_cards_it_draws_and_nothing_else(catalogue, card):
+    served = catalogue.with_miniature(["hevok/studio-trigger"])
+    small = served.find("hevok", "studio-trigger")
+
+    changed = {"width": 512, "height": 512, "steps": 20, "stepsRefiner": 0, "scale": 5.0}
+    assert defaults(small) == {**defaults(card), **changed}
+    bounds = [(each.id, each.minimum, each.maximum, each.number, each.required) for each in card.parameters]
+    assert [(each.id, each.minimum, each.maximum, each.number, each.required) for each in small.parameters] == bounds
+    assert [each for each in served if each.slug != card.slug] == [each for each in catalogue if each.slug != card.slug]
+    assert catalogue.find("hevok", "studio-trigger") is card
+
+
+def test_it_is_asked_for_in_its_own_words(catalogue):
+    served = catalogue.with_miniature([card.slug for card in catalogue])
+    for card in served:
+        prompt = split_lora_tags(card.parameter("prompt").placeholder).text
+        assert prompt
+        assert read_vocabulary().unknown_words(prompt) == []
+    assert read_vocabulary().trigger in served.find("hevok", "studio-trigger").parameter("prompt").note
+
+
+def test_a_miniatures_override_lies_on_top_of_the_cards():
+    parts = (
+        "[parameters]\nscale = { default = 6.0, label = 'Own' }\n",
+        "[miniature.parameters]\nscale = { default = 7.0 }\n",
+    )
+    whole = read_card(CARD + "".join(parts), {"small": FAMILY}, "here")
+    alone = read_card(CARD + parts[1], {"small": FAMILY}, "here")
+
+    assert [(card.parameter("scale").default, card.parameter("scale").label) for card in (whole, alone)] == [
+        (6.0, "Own"),
+        (4.0, "Scale"),
+    ]
+    assert [
+        (card.as_miniature().parameter("scale").default, card.as_miniature().parameter("scale").label)
+        for card in (whole, alone)
+    ] == [(7.0, "Own"), (7.0, "Scale")]
+
+
+def test_a_card_without_the_table_is_never_the_miniatures():
+    card = read_card(CARD, {"small": FAMILY}, "here")
+    assert card.miniature is None
+    assert card.as_miniature() is card
+    assert read_card(CARD + "[miniature]\n", {"small": FAMILY}, "here").miniature == card.groups
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("[miniature]\nsteps = 1\n", "steps"),
+        ("[miniature.parameters]\nother = { default = 1 }\n", "other"),
+        ("[miniature.parameters]\nscale = { default = 1000 }\n", "default of parameter 'scale'"),
+        ("[miniature.parameters]\nscale = { type = 'text' }\n", "type"),
+        ("miniature = 1\n", "miniature"),
+    ],
+)
+def test_a_miniature_table_that_cannot_be_used(table, says):
+    text = table + CARD if table.startswith("miniature") else CARD + table
+    with pytest.raises(CardError, match=says):
+        read_card(text, {"small": FAMILY}, "here")

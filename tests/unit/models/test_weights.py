@@ -1,25 +1,14 @@
 """Where weights are found, and that a LoRA's name is never a path."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from models.card import WeightNames
 from models.weights import Missing, WeightSet, find_weights
-
-BASE, REFINER = "stable-diffusion-xl-base-1.0", "stable-diffusion-xl-refiner-1.0"
-
-
-def put_weights(folder: Path) -> Path:
-    (folder / "unet").mkdir(parents=True)
-    (folder / "model_index.json").touch()
-    (folder / "unet" / "diffusion_pytorch_model.fp16.safetensors").touch()
-    return folder
-
-
-def put_lora(folder: Path, name: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).touch()
-    return folder / name
+from tests.weights import BASE, BASE_FILES, REFINER, REFINER_FILES, put, put_lora, put_weights
 
 
 def found(card, *folders: Path) -> WeightSet:
@@ -28,61 +17,97 @@ def found(card, *folders: Path) -> WeightSet:
     return weights
 
 
-def test_full_size_weights_come_before_the_miniature(card, tmp_path):
-    put_weights(tmp_path / "one/miniature/base")
-    base = put_weights(tmp_path / "two" / BASE)
-    refiner = put_weights(tmp_path / "two" / REFINER)
+def test_base_refiner_and_loras_are_found_together(card, tmp_path):
+    base = put_weights(tmp_path)
+    lora = put_lora(tmp_path / "loras", "ink.safetensors")
 
-    weights = found(card, tmp_path / "one", tmp_path / "two")
-
-    assert (weights.base, weights.refiner, weights.miniature) == (base, refiner, False)
-
-
-def test_the_miniature_has_its_own_refiner_and_loras(card, tmp_path):
-    base = put_weights(tmp_path / "miniature/base")
-    refiner = put_weights(tmp_path / "miniature/refiner")
-    put_weights(tmp_path / REFINER)
-    lora = put_lora(tmp_path / "miniature/loras", "ink.safetensors")
-    put_lora(tmp_path / "loras", "other.safetensors")
-
-    weights = found(card, tmp_path)
-
-    assert (weights.base, weights.refiner, weights.miniature) == (base, refiner, True)
-    assert weights.loras == {"ink": lora}
-
-
-def test_a_base_never_takes_another_familys_refiner(card, tmp_path):
-    put_weights(tmp_path / BASE)
-    put_weights(tmp_path / "miniature/refiner")
-
-    assert found(card, tmp_path).refiner is None
+    assert found(card, tmp_path / "empty", tmp_path) == WeightSet(
+        base=base, refiner=tmp_path / REFINER, loras={"ink": lora}
+    )
+    assert not found(card, tmp_path).miniature
 
 
 def test_the_refiner_may_lie_in_another_folder_but_the_nearest_is_taken(card, tmp_path):
-    far = put_weights(tmp_path / "one" / REFINER)
-    put_weights(tmp_path / "two" / BASE)
     folders = (tmp_path / "one", tmp_path / "two")
+    far = put(tmp_path / "one" / REFINER, REFINER_FILES)
+    put(tmp_path / "two" / BASE, BASE_FILES)
     assert found(card, *folders).refiner == far
 
-    near = put_weights(tmp_path / "two" / REFINER)
+    near = put(tmp_path / "two" / REFINER, REFINER_FILES)
     assert found(card, *folders).refiner == near
 
 
-@pytest.mark.parametrize("gone", ["model_index.json", "unet/diffusion_pytorch_model.fp16.safetensors"])
-def test_an_incomplete_folder_is_no_hit(card, tmp_path, gone):
-    (put_weights(tmp_path / BASE) / gone).unlink()
+def test_a_whole_one_in_a_later_folder_is_taken_before_a_broken_one(card, tmp_path):
+    put(tmp_path / "one" / BASE, BASE_FILES[1:])
+    base = put_weights(tmp_path / "two")
 
-    assert isinstance(find_weights(card, [tmp_path]), Missing)
+    assert found(card, tmp_path / "one", tmp_path / "two").base == base
 
 
+def test_a_card_without_a_refiner_needs_none(card, tmp_path):
+    base = put(tmp_path / BASE, BASE_FILES)
+
+    assert found(replace(card, weights=WeightNames(base=(BASE,))), tmp_path).refiner is None
+    assert found(replace(card, weights=WeightNames(base=(BASE,))), tmp_path).base == base
+
+
+@pytest.mark.parametrize("kind", [BASE, REFINER])
+def test_tokenizers_come_in_one_file_too(card, tmp_path, kind):
+    put_weights(tmp_path)
+    for old in ("vocab.json", "merges.txt"):
+        (tmp_path / kind / "tokenizer_2" / old).unlink()
+    put(tmp_path / kind, ["tokenizer_2/tokenizer.json"])
+
+    assert found(card, tmp_path)
+
+
+# ── half-installed ───────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("kind", "gone"), [*((BASE, name) for name in BASE_FILES), *((REFINER, name) for name in REFINER_FILES)]
+)
+def test_a_missing_file_is_named(card, tmp_path, kind, gone):
+    put_weights(tmp_path)
+    (tmp_path / kind / gone).unlink()
+    missing = find_weights(card, [tmp_path])
+
+    assert isinstance(missing, Missing)
+    assert missing.partly
+    named = gone if not gone.endswith(".safetensors") else f"{Path(gone).parent}/*.safetensors"
+    assert f"{tmp_path / kind / named} is missing" in missing.sentence
+    assert f"put the whole of {kind} into {tmp_path / kind}" in missing.sentence
+
+
+@pytest.mark.parametrize("there", [BASE, REFINER])
+def test_an_expert_that_is_not_there_at_all_is_named(card, tmp_path, there):
+    put_weights(tmp_path)
+    gone = REFINER if there == BASE else BASE
+    shutil.rmtree(tmp_path / gone)
+    missing = find_weights(card, [tmp_path])
+
+    assert isinstance(missing, Missing)
+    assert missing.partly
+    assert f"{tmp_path / gone / 'model_index.json'} is missing" in missing.sentence
+
+
+def test_an_empty_folder_or_a_link_to_nowhere_is_half_installed(card, tmp_path):
+    (tmp_path / "one" / BASE).mkdir(parents=True)
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / BASE).symlink_to(tmp_path / "unmounted")
+
+    for folder in ("one", "two"):
+        missing = find_weights(card, [tmp_path / folder])
+        assert isinstance(missing, Missing)
+        assert missing.partly, folder
+
+
+# ── nothing there ────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_what_is_missing_is_said_in_one_sentence(card, tmp_path):
     missing = find_weights(card, [tmp_path, tmp_path / "nowhere"])
 
     assert missing == Missing(
-        "No weights for hevok/studio-trigger: looked for stable-diffusion-xl-base-1.0 or miniature/base "
-        f"(a folder with model_index.json and unet/*.safetensors) in {tmp_path}, {tmp_path}/nowhere; "
-        "name the folder that holds them in EASEL_MODELS_DIR, "
-        "or run `easel models miniature` to write a small test model."
+        "No weights for hevok/studio-trigger: looked for stable-diffusion-xl-base-1.0 "
+        f"(a folder in diffusers' layout with safetensors) in {tmp_path}, {tmp_path}/nowhere; "
+        "name the folder that holds them in EASEL_MODELS_DIR, or set EASEL_MINIATURE=1 to draw with the miniature."
     )
 
 
@@ -93,8 +118,9 @@ def test_without_folders_nothing_is_found(card):
     assert "in no folder at all" in missing.sentence
 
 
+# ── LoRAs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_a_lora_is_found_by_name_exactly_first_then_in_any_case(card, tmp_path):
-    put_weights(tmp_path / BASE)
+    put_weights(tmp_path)
     upper = put_lora(tmp_path / "loras", "Ink.safetensors")
     lower = put_lora(tmp_path / "loras", "ink.safetensors")
     other = put_lora(tmp_path / "loras", "Studio-Trigger.safetensors")
@@ -110,7 +136,7 @@ def test_a_lora_is_found_by_name_exactly_first_then_in_any_case(card, tmp_path):
     "name", ["", ".", "..", "../secret", "loras/ink", "ink.safetensors", "%2e%2e/secret", "ink\0", "/etc/passwd", "іnk"]
 )
 def test_a_loras_name_is_never_a_path(card, tmp_path, name):
-    put_weights(tmp_path / BASE)
+    put_weights(tmp_path)
     put_lora(tmp_path / "loras", "ink.safetensors")
     put_lora(tmp_path, "secret.safetensors")
 
@@ -118,7 +144,7 @@ def test_a_loras_name_is_never_a_path(card, tmp_path, name):
 
 
 def test_only_regular_safetensors_files_inside_the_folder_are_loras(card, tmp_path):
-    put_weights(tmp_path / BASE)
+    put_weights(tmp_path)
     loras = tmp_path / "loras"
     ink = put_lora(loras, "ink.safetensors")
     put_lora(loras, "pickled.ckpt")
@@ -134,7 +160,7 @@ def test_only_regular_safetensors_files_inside_the_folder_are_loras(card, tmp_pa
 
 
 def test_the_lora_folder_itself_may_be_a_link(card, tmp_path):
-    put_weights(tmp_path / "models" / BASE)
+    put_weights(tmp_path / "models")
     put_lora(tmp_path / "shared", "ink.safetensors")
     (tmp_path / "models" / "loras").symlink_to(tmp_path / "shared")
 
@@ -142,6 +168,6 @@ def test_the_lora_folder_itself_may_be_a_link(card, tmp_path):
 
 
 def test_without_a_lora_folder_there_are_no_loras(card, tmp_path):
-    put_weights(tmp_path / BASE)
+    put_weights(tmp_path)
 
     assert found(card, tmp_path).loras == {}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipelines.loading import load_weights, unet_dtype
-from pipelines.miniature import write_miniature
+from tests.random_sdxl import write_random_sdxl
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def no_network(monkeypatch):
 
 
 def test_loading_asks_no_network_and_reads_safetensors_alone(tmp_path, no_network):
-    write_miniature(tmp_path)
+    write_random_sdxl(tmp_path)
     weights = load_weights(tmp_path / "base", tmp_path / "refiner", torch.device("cpu"), lambda _what, _fraction: None)
     assert weights.refiner is not None
     assert weights.base.unet.dtype is torch.float32
@@ -28,7 +28,7 @@ def test_loading_asks_no_network_and_reads_safetensors_alone(tmp_path, no_networ
 
 
 def test_a_folder_of_half_precision_files_is_loaded(tmp_path):
-    write_miniature(tmp_path)
+    write_random_sdxl(tmp_path)
     for path in (tmp_path / "base").rglob("*.safetensors"):
         path.rename(path.with_suffix(".fp16.safetensors"))
     weights = load_weights(tmp_path / "base", None, torch.device("cpu"), lambda _what, _fraction: None)
@@ -36,8 +36,8 @@ def test_a_folder_of_half_precision_files_is_loaded(tmp_path):
 
 
 def test_another_vae_in_the_refiners_folder_is_loaded_beside_the_bases(tmp_path):
-    write_miniature(tmp_path)
-    write_miniature(tmp_path / "other", seed=1)
+    write_random_sdxl(tmp_path)
+    write_random_sdxl(tmp_path / "other", seed=1)
     (tmp_path / "refiner" / "vae").rename(tmp_path / "old")
     (tmp_path / "other" / "refiner" / "vae").rename(tmp_path / "refiner" / "vae")
     weights = load_weights(tmp_path / "base", tmp_path / "refiner", torch.device("cpu"), lambda _what, _fraction: None)

@@ -41,7 +41,7 @@ from server.worker.supervisor import Outside, Supervisor, Timing
 from tests.stores import new_project
 
 SIZE = 8
-WRITES = frozenset({"move", "append", "report", "add_file", "requeue"})
+WRITES = frozenset({"move", "append", "report", "write_receipt", "add_file", "requeue"})
 OTHER = WorkerId("other")
 
 

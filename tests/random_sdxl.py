@@ -1,50 +1,27 @@
-"""A small real SDXL: the true architecture with tiny dimensions and random weights, written in diffusers' layout.
+"""A small real SDXL for tests: the true architecture with random weights, written in diffusers' layout.
 
-Everything around the weights then runs for real on a laptop: tokenizers, text encoders, base, refiner, VAE, LoRA.
+Everything around the weights then runs for real, at every size: tokenizers, text encoders, base, refiner, VAE, LoRA.
 Its pictures mean nothing.
 """
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from pipelines.miniature_tokenizer import vocabulary_size, write_tokenizer
+from tools.miniature.layout import LORA_NAME, model_index, scheduler_config, write_json
+from tools.miniature.tokenizer import vocabulary_size, write_tokenizer
 
-LORA_NAME = "Studio-Trigger"
 LORA_RANK = 4
 LORA_ALPHA = 2.0
 
 _WIDTH_1, _WIDTH_2, _PROJECTION, _TIME_EMBEDDING = 16, 32, 32, 8
 
-# the file that Stability AI ships with both experts
-_SCHEDULER_CONFIG: dict[str, Any] = {
-    "_class_name": "EulerDiscreteScheduler",
-    "_diffusers_version": "0.19.0.dev0",
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "beta_start": 0.00085,
-    "clip_sample": False,
-    "interpolation_type": "linear",
-    "num_train_timesteps": 1000,
-    "prediction_type": "epsilon",
-    "sample_max_value": 1.0,
-    "set_alpha_to_one": False,
-    "skip_prk_steps": True,
-    "steps_offset": 1,
-    "timestep_spacing": "leading",
-    "trained_betas": None,
-    "use_karras_sigmas": False,
-}
 
-
-def write_miniature(folder: Path, seed: int = 0) -> None:
+def write_random_sdxl(folder: Path, seed: int = 0) -> None:
     """Write `base/`, `refiner/` and `loras/Studio-Trigger.safetensors` into `folder`, the same bytes for a seed.
 
     Raises:
@@ -58,43 +35,17 @@ def write_miniature(folder: Path, seed: int = 0) -> None:
         unet, refiner_unet, vae = _base_unet(), _refiner_unet(), _vae()
         lora = _lora_weights(text_encoder, text_encoder_2, unet)
     for expert, its_unet in ((base, unet), (refiner, refiner_unet)):
-        write_tokenizer(expert / "tokenizer_2", pad_token="!")  # noqa: S106 - a padding token is no password
+        write_tokenizer(expert / "tokenizer_2", pad_token="!")
         text_encoder_2.save_pretrained(expert / "text_encoder_2")
         its_unet.save_pretrained(expert / "unet")
         vae.save_pretrained(expert / "vae")
-        _write_json(expert / "scheduler" / "scheduler_config.json", _SCHEDULER_CONFIG)
-    write_tokenizer(base / "tokenizer", pad_token="<|endoftext|>")  # noqa: S106
+        write_json(expert / "scheduler" / "scheduler_config.json", scheduler_config())
+    write_tokenizer(base / "tokenizer", pad_token="<|endoftext|>")
     text_encoder.save_pretrained(base / "text_encoder")
-    _write_json(base / "model_index.json", _model_index(is_refiner=False))
-    _write_json(refiner / "model_index.json", _model_index(is_refiner=True))
+    write_json(base / "model_index.json", model_index(is_refiner=False))
+    write_json(refiner / "model_index.json", model_index(is_refiner=True))
     (folder / "loras").mkdir()
     save_file(lora, folder / "loras" / f"{LORA_NAME}.safetensors", metadata={"ss_network_module": "networks.lora"})
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def _model_index(*, is_refiner: bool) -> dict[str, Any]:
-    name = "StableDiffusionXLImg2ImgPipeline" if is_refiner else "StableDiffusionXLPipeline"
-    absent = [None, None]
-    return {
-        "_class_name": name,
-        "_diffusers_version": "0.19.0.dev0",
-        "force_zeros_for_empty_prompt": not is_refiner,
-        **({"requires_aesthetics_score": True} if is_refiner else {}),
-        "add_watermarker": None,
-        "feature_extractor": absent,
-        "image_encoder": absent,
-        "scheduler": ["diffusers", "EulerDiscreteScheduler"],
-        "text_encoder": absent if is_refiner else ["transformers", "CLIPTextModel"],
-        "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
-        "tokenizer": absent if is_refiner else ["transformers", "CLIPTokenizer"],
-        "tokenizer_2": ["transformers", "CLIPTokenizer"],
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-    }
 
 
 def _text_config(width: int, activation: str) -> CLIPTextConfig:
@@ -203,8 +154,3 @@ def _sgm_name(name: str) -> str:
     if kind == "down_blocks":
         return ".".join(["input_blocks", str(1 + 2 * int(block) + int(layer)), "1", *rest])
     return ".".join(["output_blocks", str(2 * int(block) + int(layer)), "1", *rest])
-
-
-if __name__ == "__main__":
-    transformers.utils.logging.disable_progress_bar()
-    write_miniature(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""Reading `vocabulary.toml`, the words that the miniature knows."""
+"""Reading `miniature/vocabulary.toml`, the words that the miniature knows."""
 
 import functools
 import hashlib
@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from importlib import resources
 from typing import Final, TypeAlias
 
 Rgb: TypeAlias = tuple[float, float, float]
@@ -62,8 +62,9 @@ def words_of(text: str) -> list[str]:
 
 @functools.cache
 def read_vocabulary() -> Vocabulary:
-    """Read the file beside this module."""
-    content = tomllib.loads((Path(__file__).parent / "vocabulary.toml").read_text(encoding="utf-8"))
+    """Read the file that ships with the miniature."""
+    file = resources.files("models").joinpath("miniature", "vocabulary.toml")
+    content = tomllib.loads(file.read_text(encoding="utf-8"))
     landscapes = content["landscapes"]
     features = {place: tuple(names) for place, names in landscapes["features"].items()}
     phrases = [

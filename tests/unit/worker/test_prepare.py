@@ -1,0 +1,139 @@
+"""What a task is drawn with: sizes, words and LoRAs, and the receipt that says so."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from models.catalogue import Catalogue
+from models.shipped import miniature_weights
+from models.weights import WeightSet
+from pipelines.contract import SampleDone
+from server.adapters.memory import MemoryStores
+from server.adapters.wakeups import LocalWakeups
+from server.domain.task import Task
+from server.services.submit import submit
+from server.worker.pictures import encode_png
+from server.worker.prepare import CardPreparation, Prepared
+from server.worker.receipt import notes_of
+from tests.stores import new_project
+
+CATALOGUE = Catalogue.load()
+SLUG = "hevok/studio-trigger"
+REAL = WeightSet(base=Path("/m/sdxl-base"), refiner=Path("/m/sdxl-refiner"), loras={"ink": Path("/m/loras/ink")})
+
+
+def miniature() -> WeightSet:
+    weights = miniature_weights()
+    assert isinstance(weights, WeightSet)
+    return weights
+
+
+def task(**parameters: str) -> Task:
+    stores = MemoryStores()
+    return submit(
+        stores,
+        LocalWakeups(),
+        CATALOGUE,
+        project_id=stores.create(new_project("one")).id,
+        owner="hevok",
+        name="studio-trigger",
+        parameters={"prompt": "a red circle", "seed": "1", **parameters},
+        base_url="http://here",
+    )
+
+
+def prepared(weights: WeightSet | None, **parameters: str) -> Prepared:
+    return CardPreparation(CATALOGUE, [SLUG], weights).prepare(task(**parameters), "g1")
+
+
+# ── size ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_the_miniature_draws_large_pictures_at_its_own_area():
+    it = prepared(miniature(), width="1024", height="512")
+
+    assert (it.request.width, it.request.height, it.enlarged_to) == (184, 88, (1024, 512))
+    assert it.receipt["size"] == {
+        "drawn": {"width": 184, "height": 88},
+        "delivered": {"width": 1024, "height": 512},
+        "note": "Drawn at 184 × 88, the miniature's own area, and enlarged to 1024 × 512.",
+    }
+
+
+@pytest.mark.parametrize(("width", "height"), [("128", "128"), ("64", "96")])
+def test_small_pictures_are_drawn_as_they_are(width, height):
+    it = prepared(miniature(), width=width, height=height)
+
+    assert (it.request.width, it.request.height, it.enlarged_to) == (int(width), int(height), None)
+    assert "size" not in it.receipt
+
+
+@pytest.mark.parametrize("weights", [REAL, replace(REAL, refiner=None), None])
+def test_others_draw_the_size_that_was_asked_for(weights):
+    it = prepared(weights, width="1024", height="512")
+
+    assert (it.request.width, it.request.height, it.enlarged_to) == (1024, 512, None)
+    assert it.receipt["miniature"] is False
+    assert not {"size", "words"} & set(it.receipt)
+    assert notes_of(it.receipt) == []
+
+
+def test_a_picture_is_enlarged_smoothly_to_exactly_the_size(tmp_path):
+    rgb = bytes(channel for x in range(16) for channel in (17 * x, 0, 255))
+    sample = SampleDone("g1", 0, 16, 8, rgb * 8)
+    (tmp_path / "plain.png").write_bytes(encode_png(sample))
+    (tmp_path / "large.png").write_bytes(encode_png(sample, (200, 64)))
+
+    with Image.open(tmp_path / "plain.png") as plain, Image.open(tmp_path / "large.png") as large:
+        assert (plain.size, plain.tobytes()) == ((16, 8), rgb * 8)
+        assert large.size == (200, 64)
+        assert len({large.getpixel((x, 32)) for x in range(200)}) > 100, "not in steps"
+
+
+# ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_words_it_has_never_seen_are_named_once_in_their_order():
+    prompt = "<lora:Studio-Trigger:1.0>, studio style, a RED circle, cyberpunk fox on a cyberpunk blue background"
+    it = prepared(miniature(), prompt=prompt, negativePrompt="blurry, red, fox")
+
+    assert it.receipt["words"] == {
+        "unknown": ["cyberpunk", "fox", "blurry"],
+        "note": "The miniature has never seen: cyberpunk, fox, blurry.",
+    }
+    assert [lora.name for lora in it.request.loras] == ["Studio-Trigger"]
+    assert list(it.remarks) == []
+
+
+def test_known_words_need_no_mention():
+    it = prepared(miniature(), prompt="<lora:Studio-Trigger:0.5>, studio style, a small pink heart, masterpiece")
+
+    assert "words" not in it.receipt
+
+
+def test_a_flood_of_words_is_cut():
+    it = prepared(miniature(), prompt=" ".join(f"w{number}" + "x" * 60 for number in range(150)))
+
+    words = it.receipt["words"]
+    assert isinstance(words, dict)
+    assert isinstance(words["unknown"], list)
+    assert len(words["unknown"]) == 50
+    assert len(str(words["unknown"])) < 4000
+
+
+# ── weights and LoRAs ────────────────────────────────────────────────────────────────────────────────────────────────
+def test_the_receipt_names_the_weights():
+    assert prepared(miniature()).receipt["miniature"] is True
+    assert "not installed" in notes_of(prepared(miniature()).receipt)[0]
+    assert prepared(None).receipt == {"miniature": False, "weights": {"name": "fake"}}
+    assert prepared(REAL).receipt == {
+        "miniature": False,
+        "weights": {"name": "sdxl-base", "refiner": "sdxl-refiner"},
+    }
+    assert prepared(REAL, refiner="--only_base_model").receipt["weights"] == {"name": "sdxl-base", "refiner": None}
+
+
+def test_loras_never_cross_over():
+    prompt = "<lora:Studio-Trigger:1>, <lora:ink:1>, a red circle"
+    for weights, used, left_out in ((miniature(), "Studio-Trigger", "ink"), (REAL, "ink", "Studio-Trigger")):
+        it = prepared(weights, prompt=prompt)
+        assert [lora.name for lora in it.request.loras] == [used]
+        assert list(it.remarks) == [f"LoRA '{left_out}' is not installed here and was ignored."]
