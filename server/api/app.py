@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from server.api import errors, websocket
 from server.api.hub import Hub
 from server.api.paths import ForgivingPaths
-from server.api.routes import files, health, run, tasks
+from server.api.routes import files, health, models, run, tasks, tools
 from server.api.wiring import Wiring
 from server.domain.errors import Unavailable
 from server.domain.types import WorkerId
@@ -27,7 +27,15 @@ def create_app(wiring: Wiring) -> FastAPI:
     app = FastAPI(title="easel", lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.router.redirect_slashes = False
     app.state.wiring = wiring
-    for router in (run.router, tasks.router, files.router, health.router, websocket.router):
+    for router in (
+        run.router,
+        tasks.router,
+        tools.router,
+        models.router,
+        files.router,
+        health.router,
+        websocket.router,
+    ):
         app.include_router(router)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(ForgivingPaths)

@@ -18,6 +18,7 @@ from server.ports import (
     Wakeups,
     WorkerRegistry,
 )
+from server.services.statistics import Statistics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Wiring:
 
     tasks: TaskStore
     log: EventLog
+    statistics: Statistics
     projects: ProjectStore
     registry: WorkerRegistry
     files: FileStore

@@ -19,6 +19,7 @@ from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.projects import SqlProjectStore
+from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.schema import SqlHealth
 from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.workers import SqlWorkerRegistry
@@ -29,6 +30,7 @@ from server.domain.worker import Worker, WorkerState
 from server.entrypoints.engine import EngineSpec, fake_modes
 from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
+from server.services.statistics import Statistics
 from server.settings import Settings
 from server.worker.engine_process import EngineProcess
 from server.worker.prepare import CardPreparation
@@ -85,6 +87,7 @@ def make_wiring(settings: Settings, database: Database, wakeups: Wakeups, *, nee
     return Wiring(
         tasks=SqlTaskStore(database),
         log=SqlEventLog(database),
+        statistics=Statistics(SqlRunCounter(database), SystemClock()),
         projects=SqlProjectStore(database),
         registry=SqlWorkerRegistry(database),
         files=LocalFiles(settings.files_folder),
