@@ -167,7 +167,7 @@ class Card:
     aliases: tuple[Alias, ...] = ()
 
     def __post_init__(self) -> None:
-        for slug in (self.owner, self.name):
+        for slug in (self.owner, self.name, *(part for it in self.aliases for part in (it.owner, it.name))):
             if not _SLUG.fullmatch(slug):
                 raise CardError(f"{slug!r} is no clean slug: letters, digits, '.', '_' and '-' only")
         ids = [parameter.id for parameter in self.parameters]

@@ -1,7 +1,7 @@
 """From what a client sent to checked values: one typed value for each parameter of the card, or Wiro's error text."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from models.card import Card, Parameter, Value

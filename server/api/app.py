@@ -48,13 +48,20 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     wiring: Wiring = app.state.wiring
     app.state.hub = hub = Hub(wiring.log, wiring.poll_seconds)
     wiring.wakeups.listen(hub.wake)
-    jobs = [asyncio.create_task(hub.run()), asyncio.create_task(_rescue_forever(wiring))]
+    works = (hub.run(), _rescue_forever(wiring), _count_runs(wiring))
+    jobs = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
+
+
+async def _count_runs(wiring: Wiring) -> None:
+    """Count once before the first client asks: of many tasks it takes seconds."""
+    with contextlib.suppress(Unavailable):
+        await run_in_threadpool(wiring.statistics.runs)
 
 
 async def _rescue_forever(wiring: Wiring) -> None:

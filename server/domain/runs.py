@@ -7,7 +7,7 @@ from typing import Final
 from server.domain.types import TaskId
 
 YOUNG_SECONDS: Final = 60.0
-"""A younger task is never settled: one of a lower id may still be on its way into the store."""
+"""Behind the last task older than this nothing is settled: one of a lower id may still be on its way into the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

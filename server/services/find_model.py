@@ -25,5 +25,5 @@ def find_model(catalogue: Catalogue, owner: str, name: str) -> Card:
 
 def _names(card: Card) -> set[tuple[str, str]]:
     owner = clean(card.owner)
-    raw_owner, _, raw_name = card.raw_slug.partition("/")
+    raw_owner, _, raw_name = (card.raw_slug or card.slug).partition("/")
     return {(owner, clean(card.name)), (owner, clean(card.title)), (clean(raw_owner), clean(raw_name))}

@@ -11,10 +11,10 @@ from server.domain.types import TaskId
 
 def count_runs(tasks: Iterable[Task], after: TaskId, now: float) -> RunCount:
     """See `RunCounter.count_runs`."""
-    behind = sorted((task for task in tasks if task.id > after), key=lambda task: task.id)
-    open_ids = (task.id for task in behind if not task.terminal or now - _submitted(task) < YOUNG_SECONDS)
-    last = behind[-1].id if behind else after
-    until = TaskId(next(open_ids, last + 1) - 1)
+    behind = [task for task in tasks if task.id > after]
+    last_old = max((task.id for task in behind if _submitted(task) <= now - YOUNG_SECONDS), default=after)
+    first_open = min((task.id for task in behind if not task.terminal), default=last_old + 1)
+    until = TaskId(min(last_old, first_open - 1))
     return RunCount(
         settled_until=until,
         settled=_by_model(task for task in behind if task.id <= until),

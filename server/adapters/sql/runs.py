@@ -1,13 +1,14 @@
 """Counting runs in SQL."""
 
 from collections.abc import Mapping
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, case, func, literal, select
 
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.tables import TASKS, time_column
-from server.domain.lifecycle import TERMINAL, TaskStatus
+from server.domain.lifecycle import TaskStatus
 from server.domain.runs import YOUNG_SECONDS, RunCount, Runs
 from server.domain.task import SUCCESS
 from server.domain.types import TaskId
@@ -18,7 +19,7 @@ _DRAWN = TASKS.c[time_column(TaskStatus.END)] - TASKS.c[time_column(TaskStatus.S
 
 
 class SqlRunCounter:
-    """`RunCounter` over a `Database`. It reads along the primary key, only what lies behind `after`."""
+    """`RunCounter` over a `Database`. It reads along the primary key, each row behind `after` once."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -27,10 +28,11 @@ class SqlRunCounter:
         """See `RunCounter.count_runs`."""
 
         def work(connection: Connection) -> RunCount:
-            last: int = connection.execute(select(func.max(TASKS.c.id))).scalar_one() or 0
-            first_open = connection.execute(_first_open(after)).scalar_one_or_none()
-            # Neither falls back behind `after`: whatever is gone from the table since was counted.
-            until = TaskId(max(after, last if first_open is None else first_open - 1))
+            last_old: int = connection.execute(LAST_OLD).scalar_one_or_none() or 0
+            open_ids = [connection.execute(query).scalar_one() for query in (FIRST_QUEUED, FIRST_LEASED)]
+            bounds = [last_old, *(first - 1 for first in open_ids if first is not None)]
+            # It never falls back: whatever is gone from the table since was counted.
+            until = TaskId(max(after, min(bounds)))
             return RunCount(
                 settled_until=until,
                 settled=_runs(connection, TASKS.c.id > after, TASKS.c.id <= until),
@@ -40,10 +42,14 @@ class SqlRunCounter:
         return self._database.read(work)
 
 
-def _first_open(after: TaskId) -> Select[int]:
-    settled = is_one_of(TASKS.c.status, TERMINAL)
-    young = Now() - _SUBMITTED < literal(YOUNG_SECONDS)
-    return select(TASKS.c.id).where(TASKS.c.id > after, or_(~settled, young)).order_by(TASKS.c.id).limit(1)
+# Walks from the end past the young ones only: ids are given in the order of submission, or nearly.
+LAST_OLD: Final = (
+    select(TASKS.c.id).where(Now() - literal(YOUNG_SECONDS) >= _SUBMITTED).order_by(TASKS.c.id.desc()).limit(1)
+)
+# The sum keeps a planner from walking the primary key for the least id: the partial indexes hold open tasks only.
+_ID: Final = func.min(TASKS.c.id + 0)
+FIRST_QUEUED: Final = select(_ID).where(is_one_of(TASKS.c.status, [TaskStatus.QUEUE]))
+FIRST_LEASED: Final = select(_ID).where(TASKS.c.lease_until.is_not(None))
 
 
 def _runs(connection: Connection, *which: ColumnElement[bool]) -> Mapping[str, Runs]:
