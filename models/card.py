@@ -1,6 +1,7 @@
 """A model card: what a model is called, which weights draw it, and which parameters it takes."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
@@ -39,7 +40,9 @@ class Parameter:
 
     Null, "" and a left-in placeholder mean the default. `zero_is_unset`: 0 does too. `same_as`: 0 or "" means the
     value of that other parameter. `random_when_unset`: unset or negative means a drawn number. `unknown_is_default`:
-    so does a value that is no option. `max_files`: how many files a parameter of files takes.
+    so does a value that is no option. `max_files`: how many files a parameter of files takes. `aliases` are other keys
+    under which clients send it. `several`: takes a text or a list of texts, its value has one on each line, and nothing
+    sent for it is refused.
     """
 
     id: str
@@ -61,6 +64,8 @@ class Parameter:
     random_when_unset: bool = False
     unknown_is_default: bool = False
     max_files: int | None = None
+    aliases: tuple[str, ...] = ()
+    several: bool = False
 
     def __post_init__(self) -> None:
         for fault, present in _parameter_faults(self).items():
@@ -94,6 +99,7 @@ def _parameter_faults(parameter: Parameter) -> dict[str, bool]:
         "needs `number` for zero_is_unset or random_when_unset": not numeric
         and (parameter.zero_is_unset or parameter.random_when_unset),
         "needs a `multiple_of` above 0": parameter.multiple_of is not None and parameter.multiple_of <= 0,
+        "can't be `several`, being no plain text": parameter.several and (numeric or parameter.type != "text"),
         "needs options, being a select": select and not parameter.options,
         "has options but is no select": bool(parameter.options) and not select,
         # Otherwise "", which means the default, could never choose the option "".
@@ -115,10 +121,11 @@ def _above(minimum: float | None, maximum: float | None) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterGroup:
-    """Parameters shown together under a title."""
+    """Parameters shown together under a title. A `hidden` group is taken from requests and shown to nobody."""
 
     title: str
     subtitle: str = ""
+    hidden: bool = False
     items: tuple[Parameter, ...]
 
 
@@ -148,10 +155,21 @@ class DefaultLora:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """Another name under which clients run a card, with a title and description of its own."""
+
+    owner: str
+    name: str
+    title: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """A model as clients see it. `cps` is its price per second.
 
     `miniature` holds the same parameters as `groups`, as they are while the miniature draws; None where it may not.
+    `raw_slug` is `owner/name` as people write it, with upper case and blanks. `inspire` holds example requests.
     """
 
     owner: str
@@ -165,13 +183,17 @@ class Card:
     loras: tuple[DefaultLora, ...]
     groups: tuple[ParameterGroup, ...]
     miniature: tuple[ParameterGroup, ...] | None = None
+    raw_slug: str = ""
+    inspire: tuple[Mapping[str, Value], ...] = ()
+    aliases: tuple[Alias, ...] = ()
 
     def __post_init__(self) -> None:
-        for slug in (self.owner, self.name):
+        for slug in (self.owner, self.name, *(part for it in self.aliases for part in (it.owner, it.name))):
             if not _SLUG.fullmatch(slug):
                 raise CardError(f"{slug!r} is no clean slug: letters, digits, '.', '_' and '-' only")
         ids = [parameter.id for parameter in self.parameters]
-        doubled = sorted({each for each in ids if ids.count(each) > 1})
+        keys = [*ids, *(alias for parameter in self.parameters for alias in parameter.aliases)]
+        doubled = sorted({each for each in keys if keys.count(each) > 1})
         if doubled:
             raise CardError(f"parameter {doubled[0]!r} is defined twice")
         for parameter in self.parameters:
@@ -191,6 +213,21 @@ class Card:
     def parameters(self) -> tuple[Parameter, ...]:
         """All parameters, in the order of their groups."""
         return tuple(parameter for group in self.groups for parameter in group.items)
+
+    @property
+    def shown_groups(self) -> tuple[ParameterGroup, ...]:
+        """The groups that clients are told of."""
+        return tuple(group for group in self.groups if not group.hidden)
+
+    @property
+    def shown_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters that clients are told of."""
+        return tuple(parameter for group in self.shown_groups for parameter in group.items)
+
+    def aliased(self, alias: Alias) -> "Card":
+        """Return this card under another name."""
+        named = replace(self, owner=alias.owner, name=alias.name, title=alias.title, description=alias.description)
+        return replace(named, raw_slug="", aliases=())
 
     def parameter(self, parameter_id: str) -> Parameter | None:
         """Return the parameter of that id, or None."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from models.card import (
+    Alias,
     Card,
     CardError,
     DefaultLora,
@@ -15,7 +16,7 @@ from models.card import (
     Value,
     WeightNames,
 )
-from models.parameters import ParameterError, check_value
+from models.parameters import ParameterError, check, check_value
 from models.toml_table import TomlTable
 
 OVERRIDABLE = frozenset({"default", "min", "max", "step", "label", "note", "placeholder"})
@@ -33,6 +34,7 @@ def read_card(text: str, families: Mapping[str, str], where: str) -> Card:
         card = _card(table, TomlTable.parse(families[family], f"family {family!r}"))
         _check_defaults(card)
         _check_defaults(card.as_miniature())
+        _check_inspire(card)
     except CardError as error:
         message = str(error)
         raise CardError(message if message.startswith(where) else f"{where}: {message}") from error
@@ -52,6 +54,9 @@ def _card(table: TomlTable, family: TomlTable) -> Card:
         loras=tuple(_lora(lora) for lora in table.tables("loras") or ()),
         groups=_groups(family, table.table("parameters")),
         miniature=_miniature(family, table),
+        raw_slug=table.text("raw_slug") or "",
+        inspire=tuple(_example(example) for example in table.tables("inspire") or ()),
+        aliases=tuple(_alias(alias) for alias in table.tables("aliases") or ()),
     )
     table.close()
     return card
@@ -68,6 +73,22 @@ def _lora(table: TomlTable) -> DefaultLora:
     lora = DefaultLora(name=table.need("name", table.text("name")), weight=1.0 if weight is None else float(weight))
     table.close()
     return lora
+
+
+def _alias(table: TomlTable) -> Alias:
+    owner, _, name = table.need("slug", table.text("slug")).partition("/")
+    alias = Alias(
+        owner=owner,
+        name=name,
+        title=table.need("title", table.text("title")),
+        description=table.need("description", table.text("description")),
+    )
+    table.close()
+    return alias
+
+
+def _example(table: TomlTable) -> dict[str, Value]:
+    return {key: table.need(key, table.value(key)) for key in table.values}
 
 
 def _groups(family: TomlTable, overrides: TomlTable | None) -> tuple[ParameterGroup, ...]:
@@ -94,6 +115,7 @@ def _group(table: TomlTable, overrides: TomlTable | None) -> ParameterGroup:
     group = ParameterGroup(
         title=table.need("title", table.text("title")),
         subtitle=table.text("subtitle") or "",
+        hidden=table.flag("hidden"),
         items=tuple(_overridden(item, overrides) for item in table.need("items", table.tables("items"))),
     )
     table.close()
@@ -133,6 +155,8 @@ def _parameter(table: TomlTable) -> Parameter:
         random_when_unset=table.flag("random_when_unset"),
         unknown_is_default=table.flag("unknown_is_default"),
         max_files=table.whole("max_files"),
+        aliases=table.texts("aliases") or (),
+        several=table.flag("several"),
     )
     table.close()
     return parameter
@@ -159,3 +183,15 @@ def _check_defaults(card: Card) -> None:
             raise CardError(f"the default of parameter {parameter.id!r} {error.reason}") from error
         if checked != parameter.default or type(checked) is not type(parameter.default):
             raise CardError(f"the default of parameter {parameter.id!r} should read {checked!r}")
+
+
+def _check_inspire(card: Card) -> None:
+    """Hold every example against the rules that requests are held against."""
+    for place, example in enumerate(card.inspire):
+        unknown = sorted(set(example) - {parameter.id for parameter in card.parameters})
+        if unknown:
+            raise CardError(f"inspire[{place}] names {unknown[0]!r}, which is no parameter")
+        try:
+            check(card, example)
+        except ParameterError as error:
+            raise CardError(f"inspire[{place}]: {error}") from error

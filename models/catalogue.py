@@ -1,9 +1,10 @@
 """The catalogue: every card this server knows, packaged or from the operator's folders.
 
 A card is `{owner}/{name}.toml` in a folder of cards; a file directly in that folder is a family of shared parameters.
+An alias of a card is a card of its own here, unless there is a card file of that name.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -33,7 +34,7 @@ class Catalogue:
                 raise CardError(f"{folder} is no folder of cards")
             families |= {_stem(entry): _read(entry) for entry in _toml_files(folder)}
             cards |= _cards_in(folder, families)
-        return cls(tuple(cards.values()))
+        return cls(tuple((_aliased(cards.values()) | cards).values()))
 
     def with_miniature(self, slugs: Collection[str]) -> "Catalogue":
         """Return the catalogue with those cards as they are while the miniature draws them."""
@@ -48,6 +49,10 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self._cards)
+
+
+def _aliased(cards: Iterable[Card]) -> dict[tuple[str, str], Card]:
+    return {_key(alias.owner, alias.name): card.aliased(alias) for card in cards for alias in card.aliases}
 
 
 def _cards_in(folder: Traversable, families: Mapping[str, str]) -> dict[tuple[str, str], Card]:

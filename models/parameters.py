@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
+from typing import cast
 
 from models.card import Card, Parameter, Value
 from models.numbers import number_of
@@ -27,17 +28,31 @@ def random_seed() -> int:
 def check(card: Card, raw: Mapping[str, object], draw_seed: Callable[[], int] = random_seed) -> dict[str, Value]:
     """Return a value for every parameter that takes no files: what was sent, checked, or its default.
 
-    Values may be strings or numbers; unknown keys are ignored. Raises ParameterError for the first wrong value.
+    Of those that take `several` texts, empty ones are left out. Values may be strings or numbers; unknown keys are
+    ignored. Raises ParameterError for the first wrong value.
     """
     plain = [parameter for parameter in card.parameters if not parameter.takes_files]
-    values = {parameter.id: _value_of(parameter, raw.get(parameter.id), draw_seed) for parameter in plain}
+    values = {parameter.id: _value_of(parameter, _sent(parameter, raw), draw_seed) for parameter in plain}
     for parameter in plain:
         if parameter.same_as is not None and values[parameter.id] == 0:
             values[parameter.id] = values[parameter.same_as]
-    return values
+    nothing_chosen = {parameter.id for parameter in plain if parameter.several and not values[parameter.id]}
+    return {name: value for name, value in values.items() if name not in nothing_chosen}
+
+
+def _sent(parameter: Parameter, raw: Mapping[str, object]) -> object:
+    """Return what was sent under the parameter's id or, where that is blank, under one of its aliases."""
+    sent = [raw.get(key) for key in (parameter.id, *parameter.aliases)]
+    return next((value for value in sent if not _is_blank(value)), sent[0])
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _value_of(parameter: Parameter, sent: object, draw: Callable[[], int]) -> Value:
+    if parameter.several:
+        return _lines(sent, parameter.max_length)
     given = sent.strip() if isinstance(sent, str) else sent
     if given == "" and parameter.same_as is not None:
         return 0
@@ -108,6 +123,18 @@ def _text(parameter: Parameter, given: object) -> str:
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
         raise ParameterError(parameter.id, "must be valid text, without NUL characters or lone surrogates")
     return text
+
+
+def _lines(sent: object, longest: int | None) -> str:
+    """Put each text on a line of its own. What is no printable text, or one too many, is left out: nothing fails."""
+    items = cast("list[object]", sent) if isinstance(sent, list) else [sent]
+    texts = [item if isinstance(item, str) else _numeral(item) or "" for item in items]
+    lines = [line.strip() for text in texts for line in text.split("\n")]
+    kept = ""
+    for line in filter(lambda line: line.isprintable() and not is_placeholder(line), filter(None, lines)):
+        longer = f"{kept}\n{line}" if kept else line
+        kept = longer if longest is None or len(longer) <= longest else kept
+    return kept
 
 
 def _numeral(given: object) -> str | None:

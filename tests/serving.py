@@ -14,6 +14,7 @@ import httpx2
 from websockets.sync.client import ClientConnection, connect
 
 from models.catalogue import Catalogue
+from server.adapters.clock import SystemClock
 from server.adapters.files import LocalFiles
 from server.adapters.memory import MemoryStores
 from server.adapters.secret_box import FileKeySecretBox
@@ -35,6 +36,7 @@ from server.entrypoints.composition import (
 from server.entrypoints.serve import ApiThread
 from server.ports.files import Downloads
 from server.services.projects import Credentials, create_project
+from server.services.statistics import Statistics
 from server.settings import Settings
 
 NONCE = "1734513807"
@@ -125,6 +127,7 @@ def memory_wiring(folder: Path = Path("nowhere")) -> Wiring:
     return Wiring(
         tasks=stores,
         log=stores,
+        statistics=Statistics(stores, SystemClock()),
         projects=stores,
         registry=stores,
         files=LocalFiles(folder),

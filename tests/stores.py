@@ -12,6 +12,7 @@ from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.removals import SqlFileKeeper
+from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.uploads import SqlUploadStore
 from server.adapters.sql.workers import SqlWorkerRegistry
@@ -19,7 +20,7 @@ from server.domain.lifecycle import RUNNING, TaskStatus
 from server.domain.project import AuthMethod, NewProject, Project
 from server.domain.task import Claimed, Ending, Lease, NewTask, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
-from server.ports import EventLog, ProjectStore, Story, TaskStore, WorkerRegistry
+from server.ports import EventLog, ProjectStore, RunCounter, Story, TaskStore, WorkerRegistry
 from server.ports.files import FileKeeper, UploadStore
 
 _NUMBERS = count(1)
@@ -51,6 +52,7 @@ class Stores:
     workers: WorkerRegistry
     uploads: UploadStore
     keeper: FileKeeper
+    counter: RunCounter
     database: Database | None = None
 
     def project(self, name: str = "") -> Project:
@@ -98,7 +100,7 @@ class Stores:
 
 def memory_stores() -> Stores:
     stores = MemoryStores()
-    return Stores(stores, stores, stores, stores, stores, stores)
+    return Stores(stores, stores, stores, stores, stores, stores, stores)
 
 
 def sql_stores(database: Database) -> Stores:
@@ -109,6 +111,7 @@ def sql_stores(database: Database) -> Stores:
         SqlWorkerRegistry(database),
         SqlUploadStore(database),
         SqlFileKeeper(database),
+        SqlRunCounter(database),
         database,
     )
 

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from server.api import errors, websocket
 from server.api.hub import Hub
 from server.api.paths import ForgivingPaths
-from server.api.routes import files, health, run, tasks, uploads
+from server.api.routes import files, health, models, run, tasks, tools, uploads
 from server.api.wiring import Wiring
 from server.domain.errors import Unavailable
 from server.domain.types import WorkerId
@@ -28,7 +28,16 @@ def create_app(wiring: Wiring) -> FastAPI:
     app = FastAPI(title="easel", lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.router.redirect_slashes = False
     app.state.wiring = wiring
-    for router in (run.router, tasks.router, files.router, uploads.router, health.router, websocket.router):
+    for router in (
+        run.router,
+        tasks.router,
+        tools.router,
+        models.router,
+        files.router,
+        uploads.router,
+        health.router,
+        websocket.router,
+    ):
         app.include_router(router)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(ForgivingPaths)
@@ -41,14 +50,20 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     wiring: Wiring = app.state.wiring
     app.state.hub = hub = Hub(wiring.log, wiring.poll_seconds)
     wiring.wakeups.listen(hub.wake)
-    jobs = [asyncio.create_task(hub.run()), asyncio.create_task(_rescue_forever(wiring))]
-    jobs.append(asyncio.create_task(_sweep_forever(wiring)))
+    works = (hub.run(), _rescue_forever(wiring), _sweep_forever(wiring), _count_runs(wiring))
+    jobs = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
+
+
+async def _count_runs(wiring: Wiring) -> None:
+    """Count once before the first client asks: of many tasks it takes seconds."""
+    with contextlib.suppress(Unavailable):
+        await run_in_threadpool(wiring.statistics.runs)
 
 
 async def _rescue_forever(wiring: Wiring) -> None:

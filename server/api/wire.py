@@ -32,7 +32,7 @@ _REMOVED: Final = {
 
 
 def task_wire(task: Task, catalogue: Catalogue) -> Wire:
-    """Return the task object of Task/Detail. `attempt`, `partialoutputs`, `outputsremoved` and `receipt` are easel's."""
+    """Return the task object of Task/Detail. `attempt`, `partialoutputs`, `outputsremoved`, `receipt` are ours."""
     owner, _, name = task.model.partition("/")
     card = catalogue.find(owner, name)
     outputs = [output_wire(task, file) for file in task.outputs]

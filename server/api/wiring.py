@@ -21,6 +21,7 @@ from server.ports import (
 )
 from server.ports.files import FileKeeper, UploadStore
 from server.services.retention import Retention
+from server.services.statistics import Statistics
 
 _NO_RETENTION: Final = Retention()
 _PACE: Final = Pace()
@@ -37,6 +38,7 @@ class Wiring:
 
     tasks: TaskStore
     log: EventLog
+    statistics: Statistics
     projects: ProjectStore
     registry: WorkerRegistry
     files: FileStore

@@ -22,6 +22,7 @@ from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.removals import SqlFileKeeper
+from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.schema import SqlHealth
 from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.uploads import SqlUploadStore
@@ -35,6 +36,7 @@ from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
 from server.ports.files import Downloads
 from server.services.retention import Retention
+from server.services.statistics import Statistics
 from server.settings import Settings
 from server.worker.engine_process import EngineProcess
 from server.worker.inputs import InputSource
@@ -94,6 +96,7 @@ def make_wiring(
     return Wiring(
         tasks=SqlTaskStore(database),
         log=SqlEventLog(database),
+        statistics=Statistics(SqlRunCounter(database), SystemClock()),
         projects=SqlProjectStore(database),
         registry=SqlWorkerRegistry(database),
         files=LocalFiles(settings.files_folder),

@@ -7,6 +7,7 @@ from typing import IO, Protocol
 from server.domain.events import NewEvent, TaskEvent
 from server.domain.lifecycle import TaskStatus
 from server.domain.project import NewProject, Project
+from server.domain.runs import RunCount
 from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Output, Progress, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
 from server.domain.worker import Worker
@@ -146,6 +147,18 @@ class EventLog(Protocol):
 
     def story(self, task_id: TaskId, after: int = 0) -> Story | None:
         """Return the task, its events with seq > `after` in order, and its progress, read in one transaction."""
+        ...
+
+
+class RunCounter(Protocol):
+    """Counting what became of tasks."""
+
+    def count_runs(self, after: TaskId) -> RunCount:
+        """Count the runs of all tasks with an id above `after`, of all projects; 0 counts every task.
+
+        Reads every row behind `after` once, none before it. Settled are the tasks below the first one that is not
+        terminal, and no further than the last one older than `YOUNG_SECONDS`.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from models.card import Value
 from models.catalogue import Catalogue
 from models.generation import sdxl_values
 from models.prompt import LoraTag, split_lora_tags
+from models.selection import read_selection
 from models.shipped import drawn_size
 from models.weights import WeightSet
 from pipelines.contract import GenerationRequest, LoraUse
@@ -60,16 +61,19 @@ class CardPreparation:
         card = self._catalogue.find(owner, name)
         if card is None:
             raise CannotPrepare(f"This worker has no card for {task.model}. Install the card, or run the task again.")
+        values = cast("dict[str, Value]", task.values)
         try:
-            drawing = sdxl_values(cast("dict[str, Value]", task.values))
+            drawing = sdxl_values(values)
         except (KeyError, TypeError, ValueError) as error:
             # A task may be older than the card. Unheard of, it would take one worker after the other down with it.
             raise CannotPrepare(
                 f"The task's values don't fit this worker's card for {task.model} ({error!r}). Run the task again."
             ) from error
-        prompt = split_lora_tags(drawing.prompt)
+        # In front, so that a weight in the prompt's own tag has the last word.
+        selection = read_selection(values)
+        prompt = split_lora_tags(selection.tags + drawing.prompt)
         negative = split_lora_tags(drawing.negative_prompt)
-        notes = [*prompt.notes, *(f"negativePrompt: {note}" for note in negative.notes)]
+        notes = [*selection.notes, *prompt.notes, *(f"negativePrompt: {note}" for note in negative.notes)]
         of_card = (LoraTag(lora.name, lora.weight) for lora in card.loras)
         uses = self._resolve((*of_card, *prompt.loras), notes)
         asked = drawing.width, drawing.height

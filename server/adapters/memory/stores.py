@@ -8,10 +8,12 @@ from uuid import uuid4
 
 from server.adapters.memory.files import MemoryFiles
 from server.adapters.memory.row import MemoryRow, plain
+from server.adapters.memory.runs import count_runs
 from server.domain.errors import BadRequest, LeaseLost, NotAuthorized
 from server.domain.events import NewEvent
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
 from server.domain.project import NewProject, Project
+from server.domain.runs import RunCount
 from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Output, StoredFile, Task
 from server.domain.types import FileId, JsonObject, ProjectId, TaskId, WorkerId
 from server.domain.worker import Worker
@@ -212,6 +214,12 @@ class MemoryStores(MemoryFiles):
             if row is None:
                 return None
             return Story(row.task, tuple(event for event in row.events if event.seq > after), row.progress)
+
+    # ── RunCounter ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def count_runs(self, after: TaskId) -> RunCount:
+        """See `RunCounter.count_runs`."""
+        with self._lock:
+            return count_runs([row.task for row in self._rows.values()], after, self._now())
 
     # ── ProjectStore ─────────────────────────────────────────────────────────────────────────────────────────────────
     def create(self, new: NewProject) -> Project:

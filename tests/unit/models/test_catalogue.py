@@ -72,8 +72,10 @@ def test_the_packaged_cards(catalogue):
     assert [card.slug for card in catalogue] == [
         "hevok/studio-trigger",
         "stabilityai/stable-diffusion-xl-base-1.0",
+        "wiro/text-to-image-sdxl",
+        "wiro/text-to-image-sdxl-loraxl",
     ]
-    assert len(catalogue) == 2
+    assert len(catalogue) == 4
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_studio_trigger_says_what_wiro_says(card):
     assert (card.cps, card.loras) == (0.0, ())
     assert card.weights.base == ("stable-diffusion-xl-base-1.0",)
     assert card.weights.refiner == ("stable-diffusion-xl-refiner-1.0",)
-    types = {parameter.id: parameter.type for parameter in card.parameters}
+    types = {parameter.id: parameter.type for parameter in card.shown_parameters}
     assert types == {
         "prompt": "textarea",
         "negativePrompt": "textarea",
@@ -208,7 +210,70 @@ def test_an_operators_folder_adds_and_replaces_cards(tmp_path):
 
     assert catalogue.find("me", "mine").title == "Mine"
     assert catalogue.find("hevok", "studio-trigger").title == "Mine"
-    assert len(catalogue) == 3
+    assert len(catalogue) == len(Catalogue.load()) + 1
+
+
+ALIAS = '[[aliases]]\nslug = "you/yours"\ntitle = "Yours"\ndescription = "Another name."\n'
+
+
+def test_an_alias_is_a_card_of_its_own(tmp_path):
+    write(tmp_path, "small.toml", FAMILY)
+    write(tmp_path, "me/mine.toml", CARD + ALIAS)
+
+    catalogue = Catalogue.load([tmp_path])
+
+    card, alias = catalogue.find("me", "mine"), catalogue.find("You", "Yours")
+    assert (alias.slug, alias.title, alias.description) == ("you/yours", "Yours", "Another name.")
+    assert (alias.weights, alias.groups, alias.tags) == (card.weights, card.groups, card.tags)
+    assert alias in list(catalogue)
+
+
+def test_a_card_file_outweighs_an_alias_of_its_name(tmp_path):
+    write(tmp_path, "small.toml", FAMILY)
+    write(tmp_path, "me/mine.toml", CARD + ALIAS)
+    yours = CARD.replace('"me"', '"you"').replace('"mine"', '"yours"').replace('"Mine"', '"Real"')
+    write(tmp_path, "you/yours.toml", yours)
+
+    assert Catalogue.load([tmp_path]).find("you", "yours").title == "Real"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ('[[inspire]]\nprompt = "a"\nstep = 4', "inspire[0] names 'step', which is no parameter"),
+        ('[[inspire]]\nprompt = "a"\nscale = 31', "inspire[0]: Request parameter [scale] must be between 0 and 30"),
+        ("[[inspire]]\nscale = 3", "inspire[0]: Request parameter [prompt] required"),
+        ("[[inspire]]\nprompt = [5]", "`prompt` must be text or a number"),
+        (ALIAS.replace("you/yours", "yours"), "'' is no clean slug"),
+        (ALIAS.replace("you/yours", "you/your/s"), "no clean slug"),
+        (ALIAS + "tags = []", "`tags` is not a key"),
+        (ALIAS.replace("title", "# title"), "`title` is missing"),
+        ('[parameters.scale]\naliases = ["side"]', "can't be overridden"),
+    ],
+)
+def test_wrong_examples_and_aliases_are_told(more, told):
+    with pytest.raises(CardError, match=re.escape(told)):
+        read(CARD + more)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('id = "scale"', 'id = "scale"\naliases = ["side"]', "'side' is defined twice"),
+        ('id = "side"', 'id = "side"\nseveral = true', "can't be `several`, being no plain text"),
+        ('id = "prompt"', 'id = "prompt"\nseveral = true', "can't be `several`, being no plain text"),
+    ],
+)
+def test_aliases_and_several_are_checked_in_families(old, new, told):
+    with pytest.raises(CardError, match=re.escape(told)):
+        read(family=FAMILY.replace(old, new))
+
+
+def test_a_hidden_group_is_read_and_not_shown():
+    card = read(family=FAMILY.replace('title = "All"', 'title = "All"\nhidden = true'))
+
+    assert card.parameter("scale")
+    assert (card.shown_groups, card.shown_parameters) == ((), ())
 
 
 def test_a_cards_file_is_called_like_the_card(tmp_path):

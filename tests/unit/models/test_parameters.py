@@ -298,7 +298,32 @@ def test_a_comment_that_is_not_all_of_the_prompt_is_text(card, sent):
 
 @pytest.mark.parametrize("sent", [None, [], {}, "\0", float("nan"), [["deep"]]])
 def test_unknown_keys_are_ignored(card, sent):
-    assert checked(card, selectedLoraModel=sent) == DEFAULTS
+    assert checked(card, somethingElse=sent) == DEFAULTS
+
+
+@pytest.mark.parametrize("name", ["selectedModel", "selectedLoraModel", "selectedLoraModelPrivateUrl"])
+@pytest.mark.parametrize("sent", [None, [], "", " ", [""], [None], {}, "\0", float("nan"), [["deep"]], "x" * 2001])
+def test_nothing_sent_as_a_selection_is_refused(card, name, sent):
+    assert checked(card, **{name: sent}) == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("sent", "value"),
+    [("ink", "ink"), (["ink"], "ink"), ([" ink ", "", None, "wash"], "ink\nwash"), (["a\nb", 7], "a\nb\n7")],
+)
+def test_selections_stand_on_lines_of_their_own(card, sent, value):
+    assert checked(card, selectedLoraModel=sent) == DEFAULTS | {"selectedLoraModel": value}
+
+
+def test_selections_end_at_their_length(card):
+    assert checked(card, selectedLoraModel=["a" * 1000, "b" * 1000, "c"])["selectedLoraModel"] == f"{'a' * 1000}\nc"
+
+
+def test_the_general_documentations_name_of_the_negative_prompt(card):
+    assert checked(card, negative_prompt="fog")["negativePrompt"] == "fog"
+    assert checked(card, negative_prompt="fog", negativePrompt=" ")["negativePrompt"] == "fog"
+    assert checked(card, negative_prompt="fog", negativePrompt="rain")["negativePrompt"] == "rain"
+    assert checked(card, negative_prompt="")["negativePrompt"] == ""
 
 
 def test_bombs_are_answered_quickly(card):
@@ -311,7 +336,7 @@ def test_bombs_are_answered_quickly(card):
 
 def test_every_cards_defaults_pass_their_own_schema(catalogue: Catalogue):
     for card in catalogue:
-        defaults = {each.id: each.default for each in card.parameters if each.default is not None}
+        defaults = {each.id: each.default for each in card.shown_parameters if each.default is not None}
         values = checked(card, **defaults)
 
         resolved = {each.id: values[each.same_as] for each in card.parameters if each.same_as and each.default == 0}
@@ -339,7 +364,7 @@ def test_anything_is_either_refused_or_within_the_schema(card, raw):
         values = check(card, {"prompt": "a lake"} | raw, lambda: DRAWN)
     except ParameterError:
         return
-    for parameter in card.parameters:
+    for parameter in card.shown_parameters:
         value = values[parameter.id]
         if parameter.number is None:
             assert isinstance(value, str)
