@@ -6,7 +6,10 @@ from alembic import context
 from sqlalchemy import Connection
 
 from server.adapters.sql.engines import open_database
+from server.adapters.sql.run_keys import RUN_KEYS
 from server.adapters.sql.tables import METADATA
+
+assert RUN_KEYS.metadata is METADATA, "a table joins METADATA when its module is imported"
 
 
 def _migrate(connection: Connection) -> None:

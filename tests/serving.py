@@ -14,6 +14,7 @@ import httpx2
 from websockets.sync.client import ClientConnection, connect
 
 from models.catalogue import Catalogue
+from server.adapters.clock import SystemClock
 from server.adapters.files import LocalFiles
 from server.adapters.memory import MemoryStores
 from server.adapters.secret_box import FileKeySecretBox
@@ -34,9 +35,12 @@ from server.entrypoints.composition import (
 )
 from server.entrypoints.serve import ApiThread
 from server.services.projects import Credentials, create_project
+from server.services.throttle import FailureThrottle
 from server.settings import Settings
 
 NONCE = "1734513807"
+UNHINDERED = {"auth_failures_per_minute": 0, "queue_limit": 0}
+"""For tests of other things, which fail and submit by the hundred from one address."""
 BODY = {"prompt": "a small red circle on a blue background", "width": "64", "height": "64", "steps": "10", "seed": "1"}
 """A body that is quickly drawn."""
 
@@ -122,6 +126,8 @@ def memory_wiring(folder: Path = Path("nowhere")) -> Wiring:
     stores = MemoryStores()
     return Wiring(
         tasks=stores,
+        queue=stores,
+        throttle=FailureThrottle(SystemClock(), 0),
         log=stores,
         projects=stores,
         registry=stores,
@@ -137,9 +143,8 @@ def memory_wiring(folder: Path = Path("nowhere")) -> Wiring:
 @contextmanager
 def serving(folder: Path, *, worker: bool = True, **settings: Any) -> Generator[Easel, None, None]:
     """Serve from `folder` with the fake engine; `settings` are `Settings` fields."""
-    settled = Settings(
-        **{"data_dir": folder, "port": 0, "engine": "fake", "fake": "step_ms=1", "log_level": "debug", **settings}
-    )
+    fake = {"data_dir": folder, "port": 0, "engine": "fake", "fake": "step_ms=1", "log_level": "debug"}
+    settled = Settings(**(fake | UNHINDERED | settings))
     database = open_settled_database(settled)
     upgrade(database)
     credentials = create_project(SqlProjectStore(database), secret_box(settled), "default", AuthMethod.SIGNATURE)

@@ -5,15 +5,18 @@ import contextlib
 import logging
 import uuid
 from collections.abc import AsyncGenerator
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.concurrency import run_in_threadpool
 
 from server.api import errors, websocket
+from server.api.expectations import MOST_AHEAD, expectation_of
 from server.api.hub import Hub
 from server.api.paths import ForgivingPaths
 from server.api.routes import files, health, run, tasks
+from server.api.upkeep import sweep_forever
 from server.api.wiring import Wiring
 from server.domain.errors import Unavailable
 from server.domain.types import WorkerId
@@ -38,9 +41,10 @@ def create_app(wiring: Wiring) -> FastAPI:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     wiring: Wiring = app.state.wiring
-    app.state.hub = hub = Hub(wiring.log, wiring.poll_seconds)
+    app.state.hub = hub = Hub(wiring.log, wiring.poll_seconds, partial(expectation_of, wiring, most=MOST_AHEAD))
     wiring.wakeups.listen(hub.wake)
     jobs = [asyncio.create_task(hub.run()), asyncio.create_task(_rescue_forever(wiring))]
+    jobs.append(asyncio.create_task(sweep_forever(wiring)))
     try:
         yield
     finally:

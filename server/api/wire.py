@@ -5,7 +5,6 @@ import zlib
 from typing import Final
 from urllib.parse import quote
 
-from models.card import Card
 from models.catalogue import Catalogue
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import Output, Task
@@ -41,7 +40,7 @@ def task_wire(task: Task, catalogue: Catalogue) -> Wire:
         "endtime": _seconds(task, TaskStatus.END, ""),
         "elapsedseconds": f"{elapsed(task):.4f}",
         "status": task.status.value,
-        **_cost(task, card),
+        **_cost(task),
         "guestid": None,
         "projectid": str(task.project_id),
         "modelid": model_id(task.model),
@@ -102,7 +101,6 @@ def _seconds(task: Task, status: TaskStatus, never: str) -> str:
     return never if at is None else str(int(at))
 
 
-def _cost(task: Task, card: Card | None) -> Wire:
-    cps = card.cps if card else 0.0
-    cost = cps * elapsed(task) if task.succeeded else 0.0
-    return {"cps": f"{cps:.12f}", "totalcost": f"{cost:.12f}" if cost else "0"}
+def _cost(task: Task) -> Wire:
+    cost = task.cps * elapsed(task) if task.succeeded else 0.0
+    return {"cps": f"{task.cps:.12f}", "totalcost": f"{cost:.12f}" if cost else "0"}

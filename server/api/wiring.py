@@ -13,11 +13,13 @@ from server.ports import (
     FileStore,
     Health,
     ProjectStore,
+    QueueView,
     SecretBox,
     TaskStore,
     Wakeups,
     WorkerRegistry,
 )
+from server.services.throttle import FailureThrottle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ class Wiring:
     health: Health
     catalogue: Catalogue
     limits: Limits
+    queue: QueueView
+    throttle: FailureThrottle
     public_url: str = ""
     needs_worker: bool = False
     lease_seconds: float = 30.0

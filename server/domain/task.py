@@ -12,8 +12,20 @@ SUCCESS: Final = "0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunKey:
+    """What a client names a Run by, so that repeating it makes no second task: for `seconds`, with the same body."""
+
+    text: str
+    body_hash: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
-    """A task about to be written. `parameters` echoes the request; `values` are its checked values."""
+    """A task about to be written. `parameters` echoes the request; `values` are its checked values.
+
+    `cps` is its price per second of drawing, as it is today.
+    """
 
     project_id: ProjectId
     token: str
@@ -23,6 +35,8 @@ class NewTask:
     values: JsonObject
     callback_url: str
     base_url: str
+    cps: float = 0.0
+    run_key: RunKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +71,8 @@ class Task:
     """A task as its row says now.
 
     `times` holds, for the current attempt, when each status was reached (unix seconds, database time); QUEUE's is the
-    time of submission. `files` are the pictures written by the current attempt, in sample order.
+    time of submission. `files` are the pictures written by the current attempt, in sample order. `cps` is the price per
+    second of drawing at the time of submission.
     """
 
     id: TaskId
@@ -77,6 +92,7 @@ class Task:
     pexit: str
     message: str
     times: Mapping[TaskStatus, float]
+    cps: float = 0.0
     files: tuple[Output, ...] = field(default=())
 
     @property

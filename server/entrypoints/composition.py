@@ -19,16 +19,19 @@ from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.projects import SqlProjectStore
+from server.adapters.sql.queue_view import SqlQueueView
 from server.adapters.sql.schema import SqlHealth
 from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.api.wiring import Wiring
+from server.domain.quota import Quota
 from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
 from server.entrypoints.engine import EngineSpec, fake_modes
 from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
+from server.services.throttle import FailureThrottle
 from server.settings import Settings
 from server.worker.engine_process import EngineProcess
 from server.worker.prepare import CardPreparation
@@ -80,10 +83,21 @@ def secret_box(settings: Settings) -> FileKeySecretBox:
     return FileKeySecretBox(settings.data_dir / "secret.key")
 
 
+def quota_of(settings: Settings) -> Quota:
+    """Return the limits of the settings; 0 is none."""
+    return Quota(
+        queued=settings.queue_limit or None,
+        running=settings.running_limit or None,
+        total=settings.queue_limit_total or None,
+    )
+
+
 def make_wiring(settings: Settings, database: Database, wakeups: Wakeups, *, needs_worker: bool) -> Wiring:
     """Return what the API works with."""
     return Wiring(
-        tasks=SqlTaskStore(database),
+        tasks=SqlTaskStore(database, quota_of(settings)),
+        queue=SqlQueueView(database, quota_of(settings)),
+        throttle=FailureThrottle(SystemClock(), settings.auth_failures_per_minute),
         log=SqlEventLog(database),
         projects=SqlProjectStore(database),
         registry=SqlWorkerRegistry(database),
@@ -163,7 +177,7 @@ def make_supervisor(
         state=WorkerState.LOADING,
     )
     outside = Outside(
-        tasks=SqlTaskStore(database),
+        tasks=SqlTaskStore(database, quota_of(settings)),
         registry=SqlWorkerRegistry(database),
         files=LocalFiles(settings.files_folder),
         wakeups=wakeups,

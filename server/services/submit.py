@@ -14,6 +14,7 @@ from server.domain.errors import BadRequest, UnknownModel
 from server.domain.task import NewTask, Task
 from server.domain.types import JsonValue, ProjectId
 from server.ports import TaskStore, Wakeups
+from server.services.run_key import run_key
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ _TOKEN_LENGTH: Final = 30
 _MAX_URL: Final = 2048
 
 
-def submit(
+def submit(  # noqa: PLR0913 the parts of a Run
     tasks: TaskStore,
     wakeups: Wakeups,
     catalogue: Catalogue,
@@ -32,8 +33,12 @@ def submit(
     name: str,
     parameters: Mapping[str, JsonValue],
     base_url: str,
+    idempotency_key: str = "",
 ) -> Task:
-    """Write the task and return it. Raises UnknownModel, or BadRequest for a wrong parameter."""
+    """Write the task and return it; a repeated Idempotency-Key gives back the task it has made.
+
+    Raises UnknownModel, BadRequest for a wrong parameter, QueueFull, or KeyReused. A refused Run is not remembered.
+    """
     card = catalogue.find(owner, name)
     if card is None:
         raise UnknownModel
@@ -50,6 +55,8 @@ def submit(
         values=values,
         callback_url=_callback_url(parameters.get("callbackUrl")),
         base_url=base_url,
+        cps=card.cps,
+        run_key=run_key(idempotency_key, card.slug, parameters),
     )
     task = tasks.submit(new)
     wakeups.wake()

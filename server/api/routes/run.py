@@ -24,5 +24,6 @@ def run(owner: str, model: str, request: Request, caller: Caller, body: Body, wi
         name=model,
         parameters=body,
         base_url=base_url(request, wiring.public_url),
+        idempotency_key=request.headers.get("idempotency-key", ""),
     )
     return {"errors": [], "taskid": str(task.id), "socketaccesstoken": task.token, "result": True}
