@@ -28,6 +28,7 @@ from server.domain.project import AuthMethod
 from server.domain.rescue import Limits
 from server.entrypoints.composition import (
     choose_drawing,
+    load_catalogue,
     make_supervisor,
     make_wiring,
     open_settled_database,
@@ -150,7 +151,7 @@ def serving(folder: Path, *, worker: bool = True, **settings: Any) -> Generator[
     credentials = create_project(SqlProjectStore(database), secret_box(settled), "default", AuthMethod.SIGNATURE)
     wakeups = LocalWakeups()
     api = ApiThread(make_wiring(settled, database, wakeups, needs_worker=worker), settled)
-    drawing = choose_drawing(settled, Catalogue.load())
+    drawing = choose_drawing(settled, load_catalogue(settled))
     supervisor = make_supervisor(settled, database, wakeups, drawing, default_drain=10)
     thread = threading.Thread(target=supervisor.run, name="supervisor")
     api.start()

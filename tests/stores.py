@@ -11,13 +11,16 @@ from server.adapters.sql import schema
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.projects import SqlProjectStore
+from server.adapters.sql.queue import NO_QUOTA
+from server.adapters.sql.queue_view import SqlQueueView
 from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.domain.lifecycle import RUNNING, TaskStatus
 from server.domain.project import AuthMethod, NewProject, Project
+from server.domain.quota import Quota
 from server.domain.task import Claimed, Ending, Lease, NewTask, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
-from server.ports import EventLog, ProjectStore, Story, TaskStore, WorkerRegistry
+from server.ports import EventLog, ProjectStore, QueueView, Story, TaskStore, WorkerRegistry
 
 _NUMBERS = count(1)
 
@@ -46,7 +49,13 @@ class Stores:
     log: EventLog
     projects: ProjectStore
     workers: WorkerRegistry
+    queue: QueueView
     database: Database | None = None
+
+    def with_quota(self, **limits: int) -> "Stores":
+        """Empty stores of the same kind, with these limits."""
+        quota = Quota(**limits)
+        return memory_stores(quota) if self.database is None else sql_stores(self.database, quota)
 
     def project(self, name: str = "") -> Project:
         return self.projects.create(new_project(name or f"project-{next(_NUMBERS)}"))
@@ -91,14 +100,19 @@ class Stores:
         return self.story(task_id).task
 
 
-def memory_stores() -> Stores:
-    stores = MemoryStores()
-    return Stores(stores, stores, stores, stores)
+def memory_stores(quota: Quota = NO_QUOTA) -> Stores:
+    stores = MemoryStores(quota=quota)
+    return Stores(stores, stores, stores, stores, stores)
 
 
-def sql_stores(database: Database) -> Stores:
+def sql_stores(database: Database, quota: Quota = NO_QUOTA) -> Stores:
     return Stores(
-        SqlTaskStore(database), SqlEventLog(database), SqlProjectStore(database), SqlWorkerRegistry(database), database
+        SqlTaskStore(database, quota),
+        SqlEventLog(database),
+        SqlProjectStore(database),
+        SqlWorkerRegistry(database),
+        SqlQueueView(database, quota),
+        database,
     )
 
 

@@ -17,6 +17,7 @@ depends_on: Final = None
 _ID: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _TIME: Final[sa.Double[float]] = sa.Double()
 _LEASED: Final = sa.text("lease_until IS NOT NULL")
+_QUEUED: Final = sa.text("status = 'task_queue'")
 _SUCCEEDED: Final = sa.text("pexit = '0'")
 _OF_PROJECTS: Final = (
     "retiring_key_hash",
@@ -35,6 +36,7 @@ def upgrade() -> None:
         op.add_column("projects", sa.Column(name, kind, nullable=True))
     op.create_index("uq_projects_retiring_key_hash", "projects", ["retiring_key_hash"], unique=True)
     op.add_column("tasks", sa.Column("cps", _TIME, nullable=False, server_default="0"))
+    _queue_indexes(["status"])
     op.create_index("ix_tasks_running", "tasks", ["project_id"], sqlite_where=_LEASED, postgresql_where=_LEASED)
     op.create_index(
         "ix_tasks_pace", "tasks", ["model", "task_end_at"], sqlite_where=_SUCCEEDED, postgresql_where=_SUCCEEDED
@@ -60,7 +62,14 @@ def downgrade() -> None:
     op.drop_table("run_keys")
     op.drop_index("ix_tasks_pace", "tasks")
     op.drop_index("ix_tasks_running", "tasks")
+    _queue_indexes([])
     op.drop_column("tasks", "cps")
     op.drop_index("uq_projects_retiring_key_hash", "projects")
     for name in reversed(_OF_PROJECTS):
         op.drop_column("projects", name)
+
+
+def _queue_indexes(last: list[str]) -> None:
+    for name, columns in (("ix_tasks_claim", ["turn", "id"]), ("ix_tasks_turns", ["project_id", "turn"])):
+        op.drop_index(name, "tasks")
+        op.create_index(name, "tasks", [*columns, *last], sqlite_where=_QUEUED, postgresql_where=_QUEUED)

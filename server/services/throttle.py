@@ -43,6 +43,10 @@ class FailureThrottle:
             )
         return math.ceil(max(waits))
 
+    def __len__(self) -> int:
+        """Return how many failures' buckets are held."""
+        return len(self._buckets)
+
     def _take(self, name: tuple[str, str], now: float, per_minute: float) -> float:
         bucket, wait = take(self._buckets.get(name), now, per_minute)
         self._buckets[name] = bucket

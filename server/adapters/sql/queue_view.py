@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Connection, ScalarSelect, Select, String, and_, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, String, func, literal_column, select
 
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
@@ -32,7 +32,7 @@ class SqlQueueView:
                 now=now,
                 ahead=ahead if ahead <= most else None,
                 running=running,
-                recent=connection.execute(_recent(task.model)).scalars().all(),
+                recent=connection.execute(recent_runs(task.model)).scalars().all(),
                 held_back=own >= self._quota.running_of(limit),
             )
 
@@ -47,17 +47,16 @@ def _counting(task: Task, most: int) -> Select[float, int, int, int, int | None]
     return select(*columns).where(PROJECTS.c.id == task.project_id)
 
 
-def ahead_of(task: Task, most: int) -> ScalarSelect[int]:
-    """Return how many queued tasks come before this one, in the order of the claim; at most one more than `most`."""
+def ahead_of(task: Task, most: int) -> ColumnElement[int]:
+    """Return how many queued tasks come before this one, in the order of the claim; exact up to `most`."""
     queued = is_one_of(TASKS.c.status, [TaskStatus.QUEUE])
-    same_turn = and_(TASKS.c.turn == task.turn, TASKS.c.id < task.id)
-    # The first condition says nothing new: it is what an index can use.
-    before = and_(TASKS.c.turn <= task.turn, or_(TASKS.c.turn < task.turn, same_turn))
-    found = select(TASKS.c.id).where(queued, before).limit(most + 1).subquery()
-    return select(func.count()).select_from(found).scalar_subquery()
+    earlier = select(TASKS.c.id).where(queued, TASKS.c.turn < task.turn).limit(most + 1).subquery()
+    same = select(TASKS.c.id).where(queued, TASKS.c.turn == task.turn, TASKS.c.id < task.id).limit(most + 1).subquery()
+    first, second = (select(func.count()).select_from(found).scalar_subquery() for found in (earlier, same))
+    return first + second
 
 
-def _recent(model: str) -> Select[float]:
+def recent_runs(model: str) -> Select[float]:
     """Return the seconds from claim to end of the model's latest successful tasks."""
     end = TASKS.c[time_column(TaskStatus.END)]
     start = TASKS.c[time_column(TaskStatus.ACCEPT)]

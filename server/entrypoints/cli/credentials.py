@@ -42,7 +42,7 @@ def rotate(
     name: Name,
     only: Annotated[Part, typer.Option(help="What to replace.")] = Part.BOTH,
     grace: Annotated[float, typer.Option(help="Hours for which the old ones are let in, too.")] = 24.0,
-    end: Annotated[bool, typer.Option("--end", help="End the last rotation's grace.")] = False,
+    end: Annotated[bool, typer.Option("--end", help="End the last rotation's grace.")] = False,  # noqa: FBT002 a flag
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,  # noqa: FBT002 a flag
 ) -> None:
     """Give a project a new key and secret, and show them, once."""
