@@ -5,12 +5,13 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-import server.adapters.sql.upload_tables  # noqa: F401  # pyright: ignore[reportUnusedImport]  its tables join METADATA
 from server.adapters.sql.engines import open_database
 from server.adapters.sql.receipt_table import TASK_RECEIPTS
+from server.adapters.sql.run_keys import RUN_KEYS
 from server.adapters.sql.tables import METADATA
+from server.adapters.sql.upload_tables import UPLOADS
 
-_TABLES = (TASK_RECEIPTS,)  # in modules of their own, which put them into METADATA
+_TABLES = (TASK_RECEIPTS, RUN_KEYS, UPLOADS)  # in modules of their own, which put them into METADATA
 
 
 def _migrate(connection: Connection) -> None:

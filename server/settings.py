@@ -2,6 +2,7 @@
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX: Final = "EASEL_"
 
+_NONE: Final = "none"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -51,6 +53,15 @@ class Settings(BaseSettings):
     stop_seconds: float = Field(
         5.0, gt=0, description="How long a killed drawing may take to stop before its process is ended."
     )
+    queue_limit: int = Field(100, ge=0, description="How many tasks one project may have queued; 0: no limit.")
+    queue_limit_total: int = Field(10_000, ge=0, description="How many tasks all may have queued; 0: no limit.")
+    running_limit: int = Field(0, ge=0, description="How many tasks of one project may run at once; 0: no limit.")
+    auth_failures_per_minute: int = Field(
+        10, ge=0, description="How often an address may fail with one key before it is told to wait; 0: no limit."
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1", description="Addresses or networks whose X-Forwarded-For is believed; `none`, or `*`: all."
+    )
     tokens_per_socket: int = Field(200, gt=0, description="How many unfinished tasks one websocket may follow.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
@@ -77,6 +88,11 @@ class Settings(BaseSettings):
         return _folders(self.models_dir) or (self.data_dir / "models",)
 
     @property
+    def proxies(self) -> tuple[str, ...]:
+        """Whose X-Forwarded-For is believed."""
+        return () if self.trusted_proxies == _NONE else tuple(filter(None, re.split(r"[\s,]+", self.trusted_proxies)))
+
+    @property
     def cards_folders(self) -> tuple[Path, ...]:
         """Where further cards are."""
         return _folders(self.cards_dir)
@@ -93,6 +109,7 @@ def read_settings() -> Settings:
     if settings.heartbeat_seconds * 2 > settings.lease_seconds:
         raise SettingsError("EASEL_HEARTBEAT_SECONDS must be at most half of EASEL_LEASE_SECONDS.")
     _check_files_url(settings.files_url)
+    _check_proxies(settings.proxies)
     return settings.model_copy(update={"public_url": _public_url(settings.public_url)})
 
 
@@ -103,6 +120,18 @@ def _check_files_url(value: str) -> None:
     if scheme[1].lower() == "s3":
         raise SettingsError("EASEL_FILES_URL is a bucket; this version keeps files in a folder only.")
     raise SettingsError(f"EASEL_FILES_URL is a {scheme[1]}:// URL; give the path of a folder instead.")
+
+
+def _check_proxies(proxies: tuple[str, ...]) -> None:
+    if proxies == ("*",):
+        return
+    for one in proxies:
+        try:
+            ip_network(one)
+        except ValueError:
+            raise SettingsError(
+                f"EASEL_TRUSTED_PROXIES has {one!r}; give addresses or networks such as 10.0.0.0/8, or none."
+            ) from None
 
 
 def _public_url(value: str) -> str:

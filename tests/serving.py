@@ -37,9 +37,12 @@ from server.entrypoints.serve import ApiThread
 from server.ports.files import Downloads
 from server.services.projects import Credentials, create_project
 from server.services.statistics import Statistics
+from server.services.throttle import FailureThrottle
 from server.settings import Settings
 
 NONCE = "1734513807"
+UNHINDERED = {"auth_failures_per_minute": 0, "queue_limit": 0}
+"""For tests of other things, which fail and submit by the hundred from one address."""
 BODY = {"prompt": "a small red circle on a blue background", "width": "64", "height": "64", "steps": "10", "seed": "1"}
 """A body that is quickly drawn."""
 
@@ -126,6 +129,8 @@ def memory_wiring(folder: Path = Path("nowhere")) -> Wiring:
     stores = MemoryStores()
     return Wiring(
         tasks=stores,
+        queue=stores,
+        throttle=FailureThrottle(SystemClock(), 0),
         log=stores,
         statistics=Statistics(stores, SystemClock()),
         projects=stores,
@@ -149,9 +154,8 @@ def serving(
 
     `downloads` is what the worker reads URLs with.
     """
-    settled = Settings(
-        **{"data_dir": folder, "port": 0, "engine": "fake", "fake": "step_ms=1", "log_level": "debug", **settings}
-    )
+    fake = {"data_dir": folder, "port": 0, "engine": "fake", "fake": "step_ms=1", "log_level": "debug"}
+    settled = Settings(**(fake | UNHINDERED | settings))
     database = open_settled_database(settled)
     upgrade(database)
     credentials = create_project(SqlProjectStore(database), secret_box(settled), "default", AuthMethod.SIGNATURE)

@@ -11,6 +11,8 @@ from server.adapters.sql import schema
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.projects import SqlProjectStore
+from server.adapters.sql.queue import NO_QUOTA
+from server.adapters.sql.queue_view import SqlQueueView
 from server.adapters.sql.removals import SqlFileKeeper
 from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.tasks import SqlTaskStore
@@ -18,9 +20,10 @@ from server.adapters.sql.uploads import SqlUploadStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.domain.lifecycle import RUNNING, TaskStatus
 from server.domain.project import AuthMethod, NewProject, Project
+from server.domain.quota import Quota
 from server.domain.task import Claimed, Ending, Lease, NewTask, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
-from server.ports import EventLog, ProjectStore, RunCounter, Story, TaskStore, WorkerRegistry
+from server.ports import EventLog, ProjectStore, QueueView, RunCounter, Story, TaskStore, WorkerRegistry
 from server.ports.files import FileKeeper, UploadStore
 
 _NUMBERS = count(1)
@@ -53,7 +56,13 @@ class Stores:
     uploads: UploadStore
     keeper: FileKeeper
     counter: RunCounter
+    queue: QueueView
     database: Database | None = None
+
+    def with_quota(self, **limits: int) -> "Stores":
+        """Empty stores of the same kind, with these limits."""
+        quota = Quota(**limits)
+        return memory_stores(quota) if self.database is None else sql_stores(self.database, quota)
 
     def project(self, name: str = "") -> Project:
         return self.projects.create(new_project(name or f"project-{next(_NUMBERS)}"))
@@ -98,20 +107,21 @@ class Stores:
         return self.story(task_id).task
 
 
-def memory_stores() -> Stores:
-    stores = MemoryStores()
-    return Stores(stores, stores, stores, stores, stores, stores, stores)
+def memory_stores(quota: Quota = NO_QUOTA) -> Stores:
+    stores = MemoryStores(quota=quota)
+    return Stores(stores, stores, stores, stores, stores, stores, stores, stores)
 
 
-def sql_stores(database: Database) -> Stores:
+def sql_stores(database: Database, quota: Quota = NO_QUOTA) -> Stores:
     return Stores(
-        SqlTaskStore(database),
+        SqlTaskStore(database, quota),
         SqlEventLog(database),
         SqlProjectStore(database),
         SqlWorkerRegistry(database),
         SqlUploadStore(database),
         SqlFileKeeper(database),
         SqlRunCounter(database),
+        SqlQueueView(database, quota),
         database,
     )
 

@@ -3,22 +3,19 @@
 import asyncio
 import contextlib
 import logging
-import uuid
 from collections.abc import AsyncGenerator
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from starlette.concurrency import run_in_threadpool
 
 from server.api import errors, websocket
+from server.api.expectations import MOST_AHEAD, expectation_of
 from server.api.hub import Hub
 from server.api.paths import ForgivingPaths
 from server.api.routes import files, health, models, run, tasks, tools, uploads
+from server.api.upkeep import count_runs, forget_run_keys_forever, rescue_forever, sweep_files_forever
 from server.api.wiring import Wiring
-from server.domain.errors import Unavailable
-from server.domain.types import WorkerId
-from server.services.rescue import rescue
-from server.services.retention import sweep
 
 _log = logging.getLogger(__name__)
 
@@ -48,9 +45,15 @@ def create_app(wiring: Wiring) -> FastAPI:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     wiring: Wiring = app.state.wiring
-    app.state.hub = hub = Hub(wiring.log, wiring.poll_seconds)
+    app.state.hub = hub = Hub(wiring.log, wiring.poll_seconds, partial(expectation_of, wiring, most=MOST_AHEAD))
     wiring.wakeups.listen(hub.wake)
-    works = (hub.run(), _rescue_forever(wiring), _sweep_forever(wiring), _count_runs(wiring))
+    works = (
+        hub.run(),
+        rescue_forever(wiring),
+        sweep_files_forever(wiring),
+        forget_run_keys_forever(wiring),
+        count_runs(wiring),
+    )
     jobs = [asyncio.create_task(work) for work in works]
     try:
         yield
@@ -58,35 +61,3 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
-
-
-async def _count_runs(wiring: Wiring) -> None:
-    """Count once before the first client asks: of many tasks it takes seconds."""
-    with contextlib.suppress(Unavailable):
-        await run_in_threadpool(wiring.statistics.runs)
-
-
-async def _rescue_forever(wiring: Wiring) -> None:
-    rescuer = WorkerId(f"api-{uuid.uuid4().hex}")
-    while True:
-        await asyncio.sleep(wiring.lease_seconds / 3)
-        try:
-            if await run_in_threadpool(rescue, wiring.tasks, rescuer, wiring.lease_seconds, wiring.limits):
-                wiring.wakeups.wake()
-        except Unavailable as away:
-            # Live workers renew first when the database is back: their leases ran out through no fault of theirs.
-            _log.warning("rescue waits: %s", away)
-            await asyncio.sleep(wiring.lease_seconds)
-        except Exception:  # noqa: BLE001 the next one may succeed
-            _log.exception("a rescue failed; trying again")
-
-
-async def _sweep_forever(wiring: Wiring) -> None:
-    while True:
-        await asyncio.sleep(wiring.sweep_seconds)
-        try:
-            await run_in_threadpool(sweep, wiring.keeper, wiring.files, wiring.retention)
-        except Unavailable as away:
-            _log.warning("letting go of files waits: %s", away)
-        except Exception:  # noqa: BLE001 the next one may succeed
-            _log.exception("letting go of files failed; trying again")

@@ -6,9 +6,11 @@ from fastapi import Depends, Request
 
 from server.api.body import Body, Fields
 from server.api.wiring import Wired
+from server.domain.errors import NotAuthorized, TooManyFailures
 from server.domain.project import Project
 from server.services.authenticate import Proof, authenticate
 from server.services.find import TaskRef
+from server.services.projects import hash_key
 
 _IDENTIFIERS = ("tasktoken", "socketaccesstoken", "taskid")
 
@@ -17,7 +19,15 @@ def _caller(request: Request, wiring: Wired) -> Project:
     # As bytes: header values may hold any octets, and comparing text with non-ASCII in it raises.
     sent = {name: value for name, value in request.headers.raw if name.startswith(b"x-")}
     proof = Proof(sent.get(b"x-api-key"), sent.get(b"x-nonce"), sent.get(b"x-signature"))
-    return authenticate(wiring.projects, wiring.secrets, proof)
+    try:
+        return authenticate(wiring.projects, wiring.secrets, proof)
+    except NotAuthorized:
+        # Only now: whoever proves himself is let in, however often others have failed from the same address.
+        address = request.client.host if request.client else ""
+        wait = wiring.throttle.fail(address, hash_key(proof.api_key or b""))
+        if wait:
+            raise TooManyFailures(wait) from None
+        raise
 
 
 Caller = Annotated[Project, Depends(_caller)]

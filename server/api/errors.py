@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from server.domain.errors import EaselError, NotAuthorized, Unavailable
+from server.domain.errors import EaselError, NotAuthorized, TooManyFailures, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +31,9 @@ def _domain(_request: Request, error: Exception) -> JSONResponse:
     match error:
         case NotAuthorized():
             return JSONResponse(envelope(error.message, error.code), 401)
+        case TooManyFailures():
+            headers = {"Retry-After": str(error.wait)}
+            return JSONResponse(envelope(error.message, error.code), 429, headers=headers)
         case Unavailable():
             _log.warning("%s", error)
             return JSONResponse(envelope(error.message, error.code), 503, headers=_RETRY_AFTER)

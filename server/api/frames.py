@@ -4,21 +4,24 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+from server.api.expectations import expectation_wire
 from server.api.wire import output_wire
 from server.domain.events import TERMINAL_EVENTS, EventType, TaskEvent
+from server.domain.expectation import Expectation
 from server.domain.task import Progress, Task
 from server.domain.types import JsonValue
 
 MAX_FRAME: Final = 4096
 """Bytes of a non-terminal frame: some clients read no more per message (trap 25)."""
 
+_NOTHING: Final = Expectation()
 _LONGEST_ESCAPE: Final = 6  # \\u001b
 
 _OUTCOME_KNOWN: Final = TERMINAL_EVENTS | {EventType.END, EventType.POSTPROCESS_START}
 
 
-def event_frame(task: Task, event: TaskEvent) -> str:
-    """Return the frame of an event. `seq`, `attempt` and `at` are easel's additions."""
+def event_frame(task: Task, event: TaskEvent, expected: Expectation = _NOTHING) -> str:
+    """Return the frame of an event. `seq`, `attempt`, `at` and what is expected of a queued task are our additions."""
     known = event.type in _OUTCOME_KNOWN
     frame: dict[str, object] = {
         "type": event.type.value,
@@ -34,6 +37,8 @@ def event_frame(task: Task, event: TaskEvent) -> str:
         "attempt": event.attempt,
         "at": round(event.at, 3),
     }
+    if event.type is EventType.QUEUE and event.seq == task.last_seq:
+        frame |= expectation_wire(expected)
     text = _encode(frame)
     excess = len(text.encode()) - MAX_FRAME
     if event.type in TERMINAL_EVENTS or excess <= 0:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import anyio
@@ -17,8 +17,9 @@ import anyio.to_thread
 from server.api.frames import event_frame, progress_frame
 from server.domain.errors import Unavailable
 from server.domain.events import TERMINAL_EVENTS
+from server.domain.expectation import Expectation
 from server.domain.lifecycle import TaskStatus
-from server.domain.task import Head
+from server.domain.task import Head, Task
 from server.domain.types import TaskId
 from server.ports import EventLog, Story
 
@@ -66,8 +67,11 @@ class Follower:
 class Hub:
     """Owns no database session; each look opens and closes its own, off the event loop."""
 
-    def __init__(self, log: EventLog, poll_seconds: float) -> None:
+    def __init__(
+        self, log: EventLog, poll_seconds: float, expect: Callable[[Task], Expectation] = lambda _: Expectation()
+    ) -> None:
         self._log = log
+        self._expect = expect
         self._poll_seconds = poll_seconds
         self._followers: dict[TaskId, set[Follower]] = defaultdict(set)
         self._look_now = asyncio.Event()
@@ -126,15 +130,20 @@ class Hub:
         try:
             story = await anyio.to_thread.run_sync(self._log.story, task_id, after, limiter=self._threads)
             if story is not None:
-                self._tell(story, behind)
+                self._tell(story, behind, await self._expectation(story))
         except Unavailable:
             raise
         except Exception:  # noqa: BLE001 one task (with an event of a newer release, say) must not silence the others
             _log.exception("task %s can't be told; its sockets hear no more of it", task_id)
             self.unfollow(behind)
 
-    def _tell(self, story: Story, followers: list[Follower]) -> None:
-        frames = [(event, event_frame(story.task, event)) for event in story.events]
+    async def _expectation(self, story: Story) -> Expectation:
+        if story.task.status is not TaskStatus.QUEUE or not story.events:
+            return Expectation()
+        return await anyio.to_thread.run_sync(self._expect, story.task, limiter=self._threads)
+
+    def _tell(self, story: Story, followers: list[Follower], expected: Expectation) -> None:
+        frames = [(event, event_frame(story.task, event, expected)) for event in story.events]
         progress = story.progress
         running = story.task.status is TaskStatus.START and progress is not None
         shown = progress_frame(story.task, progress) if progress is not None and running else None

@@ -1,6 +1,7 @@
 """Running the application on uvicorn, set up so that every Wiro client gets through."""
 
 import socket
+from collections.abc import Sequence
 from typing import Final
 
 import uvicorn
@@ -22,8 +23,8 @@ class _PatientH11(H11Protocol):
         return self.scope["method"] == "GET" and super()._should_upgrade()
 
 
-def make_server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
-    """Return a server, not yet listening."""
+def make_server(app: FastAPI, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Server:
+    """Return a server, not yet listening. X-Forwarded-For and -Proto are believed of `trusted_proxies` alone."""
     config = uvicorn.Config(
         app,
         host=host,
@@ -33,6 +34,7 @@ def make_server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
         ws_max_size=_MAX_MESSAGE,
         # Compression costs four times the memory and twice the CPU per socket, for frames of a few hundred bytes.
         ws_per_message_deflate=False,
+        forwarded_allow_ips=list(trusted_proxies),
         log_config=None,
         access_log=False,
         server_header=False,

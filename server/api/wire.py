@@ -4,7 +4,6 @@ import json
 import zlib
 from typing import Final
 
-from models.card import Card
 from models.catalogue import Catalogue
 from server.domain.file_urls import file_url
 from server.domain.files import Folder, Reason, Upload
@@ -48,7 +47,7 @@ def task_wire(task: Task, catalogue: Catalogue) -> Wire:
         "endtime": _seconds(task, TaskStatus.END, ""),
         "elapsedseconds": f"{elapsed(task):.4f}",
         "status": task.status.value,
-        **_cost(task, card),
+        **_cost(task),
         "guestid": None,
         "projectid": str(task.project_id),
         "modelid": model_id(task.model),
@@ -138,7 +137,6 @@ def _seconds(task: Task, status: TaskStatus, never: str) -> str:
     return never if at is None else str(int(at))
 
 
-def _cost(task: Task, card: Card | None) -> Wire:
-    cps = card.cps if card else 0.0
-    cost = cps * elapsed(task) if task.succeeded else 0.0
-    return {"cps": f"{cps:.12f}", "totalcost": f"{cost:.12f}" if cost else "0"}
+def _cost(task: Task) -> Wire:
+    cost = task.cps * elapsed(task) if task.succeeded else 0.0
+    return {"cps": f"{task.cps:.12f}", "totalcost": f"{cost:.12f}" if cost else "0"}

@@ -14,6 +14,7 @@ from server.ports import (
     FileStore,
     Health,
     ProjectStore,
+    QueueView,
     SecretBox,
     TaskStore,
     Wakeups,
@@ -22,6 +23,7 @@ from server.ports import (
 from server.ports.files import FileKeeper, UploadStore
 from server.services.retention import Retention
 from server.services.statistics import Statistics
+from server.services.throttle import FailureThrottle
 
 _NO_RETENTION: Final = Retention()
 _PACE: Final = Pace()
@@ -49,6 +51,8 @@ class Wiring:
     limits: Limits
     uploads: UploadStore
     keeper: FileKeeper
+    queue: QueueView
+    throttle: FailureThrottle
     retention: Retention = _NO_RETENTION
     public_url: str = ""
     needs_worker: bool = False

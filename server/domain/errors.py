@@ -21,6 +21,27 @@ class BadRequest(EaselError):
     """Request parameters are invalid."""
 
 
+class TooManyFailures(EaselError):
+    """Too many calls from this address failed to authenticate. Check the key and the secret."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(
+            "Too many calls from this address failed to authenticate. Check x-api-key, x-nonce and x-signature, and "
+            f"try again in {wait} seconds."
+        )
+        self.wait = wait
+
+
+class QueueFull(EaselError):
+    """You have reached your queued task limit. Wait until a task has started, then try again."""
+
+    code: ClassVar[int] = 96
+
+
+class KeyReused(EaselError):
+    """This Idempotency-Key was used for another request. Send the same body again, or a new key for a new task."""
+
+
 class NotFound(EaselError):
     """There is no task yet."""
 

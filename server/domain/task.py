@@ -13,10 +13,20 @@ SUCCESS: Final = "0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunKey:
+    """What a client names a Run by, so that repeating it makes no second task: for `seconds`, with the same body."""
+
+    text: str
+    body_hash: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
     """A task about to be written. `parameters` echoes the request; `values` are its checked values.
 
-    `uploads` are files that came with the request, `inputs` all files of this server that the task reads.
+    `uploads` are files that came with the request, `inputs` all files of this server that the task reads. `cps` is its
+    price per second of drawing, as it is today.
     """
 
     project_id: ProjectId
@@ -29,6 +39,8 @@ class NewTask:
     base_url: str
     uploads: tuple[NewUpload, ...] = ()
     inputs: tuple[TaskInput, ...] = ()
+    cps: float = 0.0
+    run_key: RunKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +76,8 @@ class Task:
 
     `times` holds, for the current attempt, when each status was reached (unix seconds, database time); QUEUE's is the
     time of submission. `files` are the pictures written by the current attempt, in sample order; `removed` says why
-    they are gone, if they are. `receipt` says what it draws with, and is empty until a worker knows.
+    they are gone, if they are. `receipt` says what it draws with, and is empty until a worker knows. `cps` is the price
+    per second of drawing at the time of submission.
     """
 
     id: TaskId
@@ -84,6 +97,7 @@ class Task:
     pexit: str
     message: str
     times: Mapping[TaskStatus, float]
+    cps: float = 0.0
     files: tuple[Output, ...] = field(default=())
     removed: Reason | None = None
     receipt: JsonObject = field(default_factory=dict[str, JsonValue])

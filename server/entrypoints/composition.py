@@ -21,6 +21,7 @@ from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.projects import SqlProjectStore
+from server.adapters.sql.queue_view import SqlQueueView
 from server.adapters.sql.removals import SqlFileKeeper
 from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.schema import SqlHealth
@@ -28,6 +29,7 @@ from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.uploads import SqlUploadStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.api.wiring import Wiring
+from server.domain.quota import Quota
 from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
@@ -37,6 +39,7 @@ from server.ports import Wakeups
 from server.ports.files import Downloads
 from server.services.retention import Retention
 from server.services.statistics import Statistics
+from server.services.throttle import FailureThrottle
 from server.settings import Settings
 from server.worker.engine_process import EngineProcess
 from server.worker.inputs import InputSource
@@ -89,12 +92,23 @@ def secret_box(settings: Settings) -> FileKeySecretBox:
     return FileKeySecretBox(settings.data_dir / "secret.key")
 
 
+def quota_of(settings: Settings) -> Quota:
+    """Return the limits of the settings; 0 is none."""
+    return Quota(
+        queued=settings.queue_limit or None,
+        running=settings.running_limit or None,
+        total=settings.queue_limit_total or None,
+    )
+
+
 def make_wiring(
     settings: Settings, database: Database, wakeups: Wakeups, *, needs_worker: bool, miniature: bool = False
 ) -> Wiring:
     """Return what the API works with. `miniature`: whether it may draw, unless the settings say it."""
     return Wiring(
-        tasks=SqlTaskStore(database),
+        tasks=SqlTaskStore(database, quota_of(settings)),
+        queue=SqlQueueView(database, quota_of(settings)),
+        throttle=FailureThrottle(SystemClock(), settings.auth_failures_per_minute),
         log=SqlEventLog(database),
         statistics=Statistics(SqlRunCounter(database), SystemClock()),
         projects=SqlProjectStore(database),
@@ -220,7 +234,7 @@ def make_supervisor(
     files = LocalFiles(settings.files_folder)
     catalogue = load_catalogue(settings)
     outside = Outside(
-        tasks=SqlTaskStore(database),
+        tasks=SqlTaskStore(database, quota_of(settings)),
         registry=SqlWorkerRegistry(database),
         files=files,
         wakeups=wakeups,

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import IO, Protocol
 
 from server.domain.events import NewEvent, TaskEvent
+from server.domain.expectation import QueueSight
 from server.domain.lifecycle import TaskStatus
-from server.domain.project import NewProject, Project
+from server.domain.project import Credential, NewProject, Project
 from server.domain.runs import RunCount
 from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Output, Progress, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
@@ -57,6 +58,10 @@ class TaskStore(Protocol):
 
         Its `turn` is one more than the greatest turn its project has in the queue, or than the lowest turn queued by
         anyone, whichever is greater: projects take turns, whoever sends more waits behind himself.
+
+        A live `run_key` of the project gives back its task and writes nothing; with another body it raises `KeyReused`.
+        Raises `QueueFull` when the project, or the server, has as many tasks queued as it may: never one more,
+        however many submit at once.
         """
         ...
 
@@ -86,7 +91,8 @@ class TaskStore(Protocol):
     def claim(self, worker_id: WorkerId, models: Collection[str], seconds: float) -> Claimed | None:
         """Take the queued task of lowest (turn, id) among `models`: one statement.
 
-        Moves it to ACCEPT, raises `attempt`, and grants a lease of `seconds`. Two claimers never get the same task.
+        Passes over projects that have as many tasks running as they may. Moves it to ACCEPT, raises `attempt`, and
+        grants a lease of `seconds`. Two claimers never get the same task.
         """
         ...
 
@@ -137,6 +143,18 @@ class TaskStore(Protocol):
         """
         ...
 
+    def forget_run_keys(self, older_than: float) -> int:
+        """Forget the run keys of more than so many seconds ago; return how many."""
+        ...
+
+
+class QueueView(Protocol):
+    """Looking at the queue from one task's place. Nothing is locked."""
+
+    def sight(self, task: Task, most: int) -> QueueSight:
+        """Return what is seen from a queued task; no more than `most` tasks ahead of it are counted."""
+        ...
+
 
 class EventLog(Protocol):
     """Reading the log. Writing happens only through the store's moves."""
@@ -166,11 +184,34 @@ class ProjectStore(Protocol):
     """Projects and their credentials."""
 
     def create(self, new: NewProject) -> Project:
-        """Write a project; raise `BadRequest` when the name is taken."""
+        """Write a project; raise `BadRequest` when the name is taken, or some project has this key."""
         ...
 
     def by_key_hash(self, key_hash: str) -> Project | None:
-        """Return the project whose API key has this SHA-256 (hex)."""
+        """Return the project whose API key, new or retiring, has this SHA-256 (hex); a revoked one, too."""
+        ...
+
+    def by_name(self, name: str) -> Project | None:
+        """Return the project of this name."""
+        ...
+
+    def rotate(self, old: Project, new: Credential, grace_seconds: float) -> Project | None:
+        """Put `new` in the place of the credential of `old`, which retires for `grace_seconds`; 0 retires nothing.
+
+        What retired before is let in no more. Returns None when the project has another credential by now.
+        """
+        ...
+
+    def end_grace(self, project_id: ProjectId) -> None:
+        """Let nobody in with what is retiring."""
+        ...
+
+    def set_revoked(self, project_id: ProjectId, *, revoked: bool) -> None:
+        """Refuse every call of the project from now on, or serve it again."""
+        ...
+
+    def set_limits(self, project_id: ProjectId, *, queued: int | None, running: int | None) -> None:
+        """Write the project's own limits; None for the server's."""
         ...
 
     def all(self) -> Sequence[Project]:

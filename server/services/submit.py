@@ -15,6 +15,7 @@ from server.domain.task import NewTask, Task
 from server.domain.types import JsonValue, ProjectId
 from server.ports import TaskStore, Wakeups
 from server.services.run_files import Arrivals, gather
+from server.services.run_key import run_key
 
 _log = logging.getLogger(__name__)
 
@@ -34,10 +35,11 @@ def submit(  # noqa: PLR0913 each is a port or a part of the request
     parameters: Mapping[str, JsonValue],
     base_url: str,
     arrivals: Arrivals | None = None,
+    idempotency_key: str = "",
 ) -> Task:
-    """Write the task, with the files that came with it, and return it.
+    """Write the task, with the files that came with it; a repeated Idempotency-Key gives back the task it has made.
 
-    Raises UnknownModel, or BadRequest for a wrong parameter.
+    Raises UnknownModel, BadRequest for a wrong parameter, QueueFull, or KeyReused. A refused Run is not remembered.
     """
     card = catalogue.find(owner, name)
     if card is None:
@@ -58,6 +60,8 @@ def submit(  # noqa: PLR0913 each is a port or a part of the request
         base_url=base_url,
         uploads=tuple(file.upload for file in files.incoming),
         inputs=tuple(files.inputs),
+        cps=card.cps,
+        run_key=run_key(idempotency_key, card.slug, parameters),
     )
     with files.kept():
         task = tasks.submit(new)

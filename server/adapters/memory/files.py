@@ -1,25 +1,24 @@
 """Uploads, and letting go of files, in memory."""
 
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, replace
 from itertools import count
 from threading import Lock
 
+from server.adapters.memory.queue import MemoryQueue
 from server.adapters.memory.row import MemoryRow
 from server.domain.errors import BadRequest, NoSuchFolder, Unavailable
 from server.domain.files import ROOT, Folder, NewUpload, Reason, Removed, TaskInput, Upload
+from server.domain.quota import Quota
 from server.domain.task import NewTask, Task
 from server.domain.types import FileId, FolderId, ProjectId, TaskId
 
 
-class MemoryFiles:
+class MemoryFiles(MemoryQueue):
     """The part of `MemoryStores` that knows of uploads, inputs and removals: `UploadStore` and `FileKeeper`."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
-        self._now = now
-        self._lock = Lock()
-        self._rows: dict[TaskId, MemoryRow] = {}
+    def __init__(self, now: Callable[[], float], lock: Lock, quota: Quota) -> None:
+        super().__init__(now, lock, quota)
         self._folders: dict[FolderId, tuple[ProjectId, Folder]] = {}
         self._uploads: dict[str, Upload] = {}
         self._inputs: dict[TaskId, tuple[TaskInput, ...]] = {}

@@ -4,30 +4,33 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import count
+from threading import Lock
+from typing import Final
 from uuid import uuid4
 
 from server.adapters.memory.files import MemoryFiles
 from server.adapters.memory.row import MemoryRow, plain
 from server.adapters.memory.runs import count_runs
-from server.domain.errors import BadRequest, LeaseLost, NotAuthorized
+from server.domain.errors import LeaseLost, NotAuthorized
 from server.domain.events import NewEvent
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
-from server.domain.project import NewProject, Project
+from server.domain.quota import Quota
 from server.domain.runs import RunCount
 from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Output, StoredFile, Task
 from server.domain.types import FileId, JsonObject, ProjectId, TaskId, WorkerId
 from server.domain.worker import Worker
 from server.ports import Page, PageQuery, Story
 
+_NO_QUOTA: Final = Quota()
+
 
 class MemoryStores(MemoryFiles):
     """Every store of the ports in one object. Any thread may call: one lock makes a verb atomic."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
-        super().__init__(now)
-        self._projects: dict[ProjectId, tuple[str, Project]] = {}
+    def __init__(self, now: Callable[[], float] = time.time, quota: Quota = _NO_QUOTA) -> None:
+        super().__init__(now, Lock(), quota)
         self._workers: dict[WorkerId, tuple[float, Worker]] = {}
-        self._task_ids, self._project_ids, self._file_ids = count(1), count(1), count(1)
+        self._task_ids, self._file_ids = count(1), count(1)
 
     # ── TaskStore ────────────────────────────────────────────────────────────────────────────────────────────────────
     def submit(self, new: NewTask) -> Task:
@@ -35,9 +38,13 @@ class MemoryStores(MemoryFiles):
         with self._lock:
             if new.project_id not in self._projects:
                 raise NotAuthorized
+            earlier = self._recall(new)
+            if earlier is not None:
+                return earlier
             queued = [row.task for row in self._rows.values() if row.task.status is TaskStatus.QUEUE]
             own = max((task.turn for task in queued if task.project_id == new.project_id), default=0)
             lowest = min((task.turn for task in queued), default=0)
+            self._check_room(new.project_id, queued)
             task = Task(
                 id=TaskId(next(self._task_ids)),
                 uuid=new.uuid,
@@ -48,6 +55,7 @@ class MemoryStores(MemoryFiles):
                 values=plain(new.values),
                 callback_url=new.callback_url,
                 base_url=new.base_url,
+                cps=new.cps,
                 status=TaskStatus.QUEUE,
                 turn=max(own, lowest) + 1,
                 attempt=0,
@@ -59,6 +67,7 @@ class MemoryStores(MemoryFiles):
             )
             self._attach(task, new)
             row = self._rows[task.id] = MemoryRow(task=task)
+            self._remember(new, task.id)
             return row.enter(TaskStatus.QUEUE, self._now())
 
     def find(self, project_id: ProjectId, task_id: TaskId) -> Task | None:
@@ -104,7 +113,7 @@ class MemoryStores(MemoryFiles):
         del worker_id  # a row in memory has nobody to tell who holds it
         with self._lock:
             queued = (row for row in self._rows.values() if row.task.status is TaskStatus.QUEUE)
-            ready = [row for row in queued if row.task.model in models]
+            ready = [row for row in queued if row.task.model in models and not self._full(row.task.project_id)]
             if not ready:
                 return None
             now = self._now()
@@ -220,33 +229,6 @@ class MemoryStores(MemoryFiles):
         """See `RunCounter.count_runs`."""
         with self._lock:
             return count_runs([row.task for row in self._rows.values()], after, self._now())
-
-    # ── ProjectStore ─────────────────────────────────────────────────────────────────────────────────────────────────
-    def create(self, new: NewProject) -> Project:
-        """See `ProjectStore.create`."""
-        with self._lock:
-            if any(project.name == new.name for _, project in self._projects.values()):
-                raise BadRequest("A project of this name exists already.")
-            project = Project(
-                id=ProjectId(next(self._project_ids)),
-                name=new.name,
-                auth=new.auth,
-                key_prefix=new.key_prefix,
-                secret_encrypted=new.secret_encrypted,
-                created_at=self._now(),
-            )
-            self._projects[project.id] = (new.key_hash, project)
-            return project
-
-    def by_key_hash(self, key_hash: str) -> Project | None:
-        """See `ProjectStore.by_key_hash`."""
-        with self._lock:
-            return next((project for kept, project in self._projects.values() if kept == key_hash), None)
-
-    def all(self) -> Sequence[Project]:
-        """See `ProjectStore.all`."""
-        with self._lock:
-            return sorted((project for _, project in self._projects.values()), key=lambda project: project.name)
 
     # ── WorkerRegistry ───────────────────────────────────────────────────────────────────────────────────────────────
     def beat(self, worker: Worker) -> None:

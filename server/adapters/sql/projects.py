@@ -1,8 +1,10 @@
 """Projects in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from server.adapters.sql.engines import Database
@@ -10,7 +12,13 @@ from server.adapters.sql.expressions import Now
 from server.adapters.sql.rows import Row
 from server.adapters.sql.tables import PROJECTS
 from server.domain.errors import BadRequest
-from server.domain.project import AuthMethod, NewProject, Project
+from server.domain.project import KEY_TAKEN, NAME_TAKEN, AuthMethod, Credential, NewProject, Project, Retiring
+from server.domain.types import ProjectId
+
+_CREDENTIAL: Final = tuple(field.name for field in fields(Credential))
+_NOTHING_RETIRES: Final = {f"retiring_{name}": None for name in (*_CREDENTIAL, "until")}
+_RETIRES: Final = PROJECTS.c.retiring_until > Now()
+_COLUMNS: Final = (*PROJECTS.c, _RETIRES.label("retires"))
 
 
 class SqlProjectStore:
@@ -29,33 +37,81 @@ class SqlProjectStore:
             "secret_encrypted": new.secret_encrypted,
             "created_at": Now(),
         }
-        statement = insert(PROJECTS).values(values).returning(*PROJECTS.c)
+        statement = insert(PROJECTS).values(values).returning(*_COLUMNS)
+
+        def work(connection: Connection) -> Project:
+            if connection.execute(select(PROJECTS.c.id).where(_has_key(new.key_hash))).first() is not None:
+                raise BadRequest(KEY_TAKEN)
+            return _project(connection.execute(statement).mappings().one())
+
         try:
-            return self._database.write(lambda connection: _project(connection.execute(statement).mappings().one()))
+            return self._database.write(work)
         except IntegrityError:
-            if self._has(new.name):
-                raise BadRequest("A project of this name exists already.") from None
+            if self.by_name(new.name) is not None:
+                raise BadRequest(NAME_TAKEN) from None
+            if self.by_key_hash(new.key_hash) is not None:
+                raise BadRequest(KEY_TAKEN) from None
             raise
 
     def by_key_hash(self, key_hash: str) -> Project | None:
         """See `ProjectStore.by_key_hash`."""
-        query = select(PROJECTS).where(PROJECTS.c.key_hash == key_hash)
+        return self._find(_has_key(key_hash))
+
+    def by_name(self, name: str) -> Project | None:
+        """See `ProjectStore.by_name`."""
+        return self._find(PROJECTS.c.name == name)
+
+    def rotate(self, old: Project, new: Credential, grace_seconds: float) -> Project | None:
+        """See `ProjectStore.rotate`."""
+        values = {name: getattr(new, name) for name in _CREDENTIAL}
+        if grace_seconds > 0:
+            values |= {f"retiring_{name}": PROJECTS.c[name] for name in _CREDENTIAL}
+            values |= {"retiring_until": Now() + literal(float(grace_seconds))}
+        else:
+            values |= _NOTHING_RETIRES
+        # The very credential that was read, secret and all: of two rotations at once, one is told so.
+        same = PROJECTS.c.secret_encrypted.is_not_distinct_from(old.secret_encrypted)
+        guard = and_(PROJECTS.c.id == old.id, PROJECTS.c.key_hash == old.key_hash, same)
+        statement = update(PROJECTS).values(values).where(guard).returning(*_COLUMNS)
 
         def work(connection: Connection) -> Project | None:
-            row = connection.execute(query).mappings().one_or_none()
+            row = connection.execute(statement).mappings().one_or_none()
+            return None if row is None else _project(row)
+
+        return self._database.write(work)
+
+    def end_grace(self, project_id: ProjectId) -> None:
+        """See `ProjectStore.end_grace`."""
+        self._change(project_id, _NOTHING_RETIRES)
+
+    def set_revoked(self, project_id: ProjectId, *, revoked: bool) -> None:
+        """See `ProjectStore.set_revoked`."""
+        self._change(project_id, {"revoked_at": Now() if revoked else None})
+
+    def set_limits(self, project_id: ProjectId, *, queued: int | None, running: int | None) -> None:
+        """See `ProjectStore.set_limits`."""
+        self._change(project_id, {"queued_limit": queued, "running_limit": running})
+
+    def all(self) -> Sequence[Project]:
+        """See `ProjectStore.all`."""
+        rows = self._database.read(lambda connection: connection.execute(select(*_COLUMNS)).mappings().all())
+        # Sorted here: each database, and each PostgreSQL locale, has an order of its own for names.
+        return sorted(map(_project, rows), key=lambda project: project.name)
+
+    def _find(self, condition: ColumnElement[bool]) -> Project | None:
+        def work(connection: Connection) -> Project | None:
+            row = connection.execute(select(*_COLUMNS).where(condition)).mappings().one_or_none()
             return None if row is None else _project(row)
 
         return self._database.read(work)
 
-    def all(self) -> Sequence[Project]:
-        """See `ProjectStore.all`."""
-        rows = self._database.read(lambda connection: connection.execute(select(PROJECTS)).mappings().all())
-        # Sorted here: each database, and each PostgreSQL locale, has an order of its own for names.
-        return sorted(map(_project, rows), key=lambda project: project.name)
+    def _change(self, project_id: ProjectId, values: Mapping[str, Any]) -> None:
+        change = update(PROJECTS).values(values).where(PROJECTS.c.id == project_id)
+        self._database.write(lambda connection: connection.execute(change))
 
-    def _has(self, name: str) -> bool:
-        query = select(PROJECTS.c.id).where(PROJECTS.c.name == name)
-        return self._database.read(lambda connection: connection.execute(query).first() is not None)
+
+def _has_key(key_hash: str) -> ColumnElement[bool]:
+    return or_(PROJECTS.c.key_hash == key_hash, and_(PROJECTS.c.retiring_key_hash == key_hash, _RETIRES))
 
 
 def _project(row: Row) -> Project:
@@ -63,7 +119,14 @@ def _project(row: Row) -> Project:
         id=row["id"],
         name=row["name"],
         auth=AuthMethod(row["auth"]),
-        key_prefix=row["key_prefix"],
-        secret_encrypted=row["secret_encrypted"],
+        **{name: row[name] for name in _CREDENTIAL},
         created_at=row["created_at"],
+        retiring=_retiring(row) if row["retires"] else None,
+        revoked_at=row["revoked_at"],
+        queued_limit=row["queued_limit"],
+        running_limit=row["running_limit"],
     )
+
+
+def _retiring(row: Row) -> Retiring:
+    return Retiring(**{name: row[f"retiring_{name}"] for name in _CREDENTIAL}, until=row["retiring_until"])

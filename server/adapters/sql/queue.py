@@ -1,19 +1,22 @@
 """The statements that take tasks: submit's place in the queue, the claim, the taking over. Each is one round trip."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Insert, Update, func, insert, select, update
 
+from server.adapters.sql.admission import open_to_claims
 from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.fence import entering, granted
 from server.adapters.sql.rows import TASK_COLUMNS
 from server.adapters.sql.tables import PROJECTS, TASKS, time_column
 from server.domain.errors import NotAuthorized
 from server.domain.lifecycle import LEASED, TaskStatus, sources_of
+from server.domain.quota import Quota
 from server.domain.task import NewTask
 from server.domain.types import ProjectId, WorkerId
 
+NO_QUOTA: Final = Quota()
 _QUEUED = is_one_of(TASKS.c.status, [TaskStatus.QUEUE])
 
 
@@ -41,6 +44,7 @@ def inserting(new: NewTask, turn: int) -> Insert:
         "values": new.values,
         "callback_url": new.callback_url,
         "base_url": new.base_url,
+        "cps": new.cps,
         "status": TaskStatus.QUEUE.value,
         "turn": turn,
         "attempt": 0,
@@ -53,11 +57,11 @@ def inserting(new: NewTask, turn: int) -> Insert:
     return insert(TASKS).values(values).returning(*TASK_COLUMNS)
 
 
-def claiming(worker_id: WorkerId, models: Collection[str], seconds: float) -> Update:
-    """Return the claim: the first of the queue that no other claimer is taking at this moment."""
+def claiming(worker_id: WorkerId, models: Collection[str], seconds: float, quota: Quota = NO_QUOTA) -> Update:
+    """Return the claim: the first of the queue, of a project that may run one more, that nobody else is taking now."""
     first = (
         select(TASKS.c.id)
-        .where(_QUEUED, TASKS.c.model.in_(models))
+        .where(_QUEUED, TASKS.c.model.in_(models), open_to_claims(quota))
         .order_by(TASKS.c.turn, TASKS.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -22,7 +22,7 @@ FILE_COLUMNS: Final = tuple(column for column in FILES.c if column.name != "task
 
 _SAME_NAME: Final = (
     *("id", "uuid", "project_id", "token", "model", "parameters", "values", "callback_url", "base_url"),
-    *("turn", "attempt", "crashes", "last_seq", "pexit", "message"),
+    *("turn", "attempt", "crashes", "last_seq", "pexit", "message", "cps"),
 )
 _TIME_COLUMNS: Final = {status: time_column(status) for status in TaskStatus}
 

@@ -37,6 +37,7 @@ _JSON: Final = JSON()
 
 _QUEUED: Final = text(f"status = '{TaskStatus.QUEUE.value}'")
 _LEASED: Final = text("lease_until IS NOT NULL")
+_SUCCEEDED: Final = text("pexit = '0'")
 
 
 def time_column(status: TaskStatus) -> str:
@@ -63,6 +64,16 @@ PROJECTS: Final = Table(
     Column("key_prefix", Text, nullable=False),
     Column("secret_encrypted", LargeBinary, nullable=True),
     Column("created_at", Double, nullable=False),
+    # What a rotation replaced, let in until then; the secret of a key project is NULL.
+    Column("retiring_key_hash", Text, nullable=True),
+    Column("retiring_key_prefix", Text, nullable=True),
+    Column("retiring_secret_encrypted", LargeBinary, nullable=True),
+    Column("retiring_until", Double, nullable=True),
+    Column("revoked_at", Double, nullable=True),
+    # NULL: the server's limit.
+    Column("queued_limit", Integer, nullable=True),
+    Column("running_limit", Integer, nullable=True),
+    Index("uq_projects_retiring_key_hash", "retiring_key_hash", unique=True),
     sqlite_autoincrement=True,  # an id is never given twice, even after its row is gone
 )
 
@@ -85,14 +96,18 @@ TASKS: Final = Table(
     Column("last_seq", Integer, nullable=False),
     Column("pexit", Text, nullable=False),
     Column("message", Text, nullable=False),
+    Column("cps", Double, nullable=False, server_default="0"),
     # All three are set exactly while the status needs a worker.
     Column("worker_id", Text, nullable=True),
     Column("lease_token", Text, nullable=True),
     Column("lease_until", Double, nullable=True),
     *(Column(time_column(status), Double, nullable=status is not TaskStatus.QUEUE) for status in TaskStatus),
-    Index("ix_tasks_claim", "turn", "id", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
-    Index("ix_tasks_turns", "project_id", "turn", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
+    # `status` adds nothing to a partial index but this: SQLite counts what is queued without opening the table.
+    Index("ix_tasks_claim", "turn", "id", "status", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
+    Index("ix_tasks_turns", "project_id", "turn", "status", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
     Index("ix_tasks_lease", "lease_until", sqlite_where=_LEASED, postgresql_where=_LEASED),
+    Index("ix_tasks_running", "project_id", sqlite_where=_LEASED, postgresql_where=_LEASED),
+    Index("ix_tasks_pace", "model", "task_end_at", sqlite_where=_SUCCEEDED, postgresql_where=_SUCCEEDED),
     Index("ix_tasks_page", "project_id", "id"),
     sqlite_autoincrement=True,
 )

@@ -7,18 +7,21 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, literal, or_, select, update
 
+from server.adapters.sql.admission import Admission, Check
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.fence import any_held, entering, fenced, hold, log, log_status
-from server.adapters.sql.queue import claiming, inserting, next_turn, taking_over
+from server.adapters.sql.queue import NO_QUOTA, claiming, inserting, next_turn, taking_over
 from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.removals import drop_outputs
 from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, claimed_of, files_of, output_of, task_of, tasks_of
+from server.adapters.sql.run_keys import forgetting, recall, remember
 from server.adapters.sql.tables import FILES, TASK_PROGRESS, TASKS, time_column
 from server.adapters.sql.uploads import insert_uploads, link_inputs
 from server.domain.events import EventType, NewEvent
 from server.domain.files import ROOT
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
+from server.domain.quota import Quota
 from server.domain.task import Claimed, Ending, Lease, NewTask, Output, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
 from server.ports import Page, PageQuery
@@ -29,21 +32,28 @@ _FILE_FIELDS: Final = tuple(field.name for field in fields(StoredFile))
 class SqlTaskStore:
     """`TaskStore` over a `Database`. Every verb is one short transaction."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, quota: Quota = NO_QUOTA) -> None:
         self._database = database
+        self._quota = quota
+        self._admission = Admission(database, quota)
 
     def submit(self, new: NewTask) -> Task:
         """See `TaskStore.submit`. Raises NotAuthorized when there is no such project."""
 
-        def work(connection: Connection) -> Task:
+        def work(connection: Connection, check: Check) -> Task:
             turn = next_turn(connection, new.project_id)
+            earlier = recall(connection, new)
+            if earlier is not None:
+                return tasks_of(connection, [earlier])[0]
+            check(connection, new.project_id)
             row = connection.execute(inserting(new, turn)).mappings().one()
             log_status(connection, row)
             insert_uploads(connection, new.project_id, ROOT, new.uploads)
             link_inputs(connection, row["id"], new.inputs)
+            remember(connection, new, row["id"])
             return task_of(row)
 
-        return self._database.write(work)
+        return self._admission.submit(work)
 
     def find(self, project_id: ProjectId, task_id: TaskId) -> Task | None:
         """See `TaskStore.find`."""
@@ -101,13 +111,14 @@ class SqlTaskStore:
             return None
 
         def work(connection: Connection) -> Claimed | None:
-            row = connection.execute(claiming(worker_id, models, seconds)).mappings().one_or_none()
+            change = claiming(worker_id, models, seconds, self._quota)
+            row = connection.execute(change).mappings().one_or_none()
             if row is None:
                 return None
             log_status(connection, row)
             return claimed_of(row)  # no files: the last attempt's were forgotten when it was requeued
 
-        return self._database.write(work)
+        return self._admission.claim(work)
 
     def move(
         self, lease: Lease, to: TaskStatus, *, before: Sequence[NewEvent] = (), ending: Ending | None = None
@@ -212,6 +223,10 @@ class SqlTaskStore:
             return [claimed_of(row, files.get(row["id"], ())) for row in sorted(rows, key=lambda row: row["id"])]
 
         return self._database.write(work)
+
+    def forget_run_keys(self, older_than: float) -> int:
+        """See `TaskStore.forget_run_keys`."""
+        return self._database.write(lambda connection: connection.execute(forgetting(older_than)).rowcount)
 
     def _find(self, condition: ColumnElement[bool]) -> Task | None:
         def work(connection: Connection) -> Task | None:

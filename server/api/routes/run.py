@@ -26,5 +26,6 @@ def run(owner: str, model: str, request: Request, caller: Caller, body: RunBody,
         parameters=body.fields,
         arrivals=Arrivals(wiring.uploads, body.files),
         base_url=base_url(request, wiring.public_url),
+        idempotency_key=request.headers.get("idempotency-key", ""),
     )
     return {"errors": [], "taskid": str(task.id), "socketaccesstoken": task.token, "result": True}

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from models.catalogue import Catalogue
 from server.api.body import Body, Fields
 from server.api.caller import Caller, Ref
+from server.api.expectations import expectation_of, expectation_wire
 from server.api.wire import Wire, task_wire
 from server.api.wiring import Wired, Wiring
 from server.domain.task import Task
@@ -24,7 +25,8 @@ _MAX_START = 10**9
 @router.post("/Detail")
 def detail(caller: Caller, ref: Ref, wiring: Wired) -> Wire:
     """Return one task."""
-    return _answer(wiring, [find_task(wiring.tasks, caller.id, ref)])
+    task = find_task(wiring.tasks, caller.id, ref)
+    return _answer(wiring, [task], more=expectation_wire(expectation_of(wiring, task)))
 
 
 @router.post("/List")
@@ -46,8 +48,8 @@ def kill_task(caller: Caller, ref: Ref, wiring: Wired) -> Wire:
     return _answer(wiring, [kill(wiring.tasks, wiring.wakeups, caller.id, ref)])
 
 
-def _answer(wiring: Wiring, tasks: Sequence[Task], total: int | None = None) -> Wire:
-    shown = [task_wire(task, wiring.catalogue) for task in tasks]
+def _answer(wiring: Wiring, tasks: Sequence[Task], total: int | None = None, more: Wire | None = None) -> Wire:
+    shown = [{**task_wire(task, wiring.catalogue), **(more or {})} for task in tasks]
     return {"total": str(len(tasks) if total is None else total), "errors": [], "tasklist": shown, "result": True}
 
 

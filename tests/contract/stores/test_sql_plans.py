@@ -9,11 +9,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from server.adapters.sql.engines import Database
 from server.adapters.sql.fence import any_held, entering, held_under
 from server.adapters.sql.queue import claiming, taking_over
-from server.adapters.sql.tables import PROJECTS, TASKS, time_column
+from server.adapters.sql.queue_view import ahead_of, recent_runs
+from server.adapters.sql.tables import TASKS, time_column
 from server.domain.lifecycle import LEASED, TaskStatus
+from server.domain.quota import Quota
 from server.domain.task import Lease
 from server.domain.types import TaskId
-from tests.stores import MODEL, WORKER, open_sql_stores
+from tests.stores import MODEL, WORKER, open_sql_stores, sql_stores
 
 MANY = 5000
 LEASE = Lease(task_id=TaskId(1), attempt=1, token="token")
@@ -67,6 +69,27 @@ def test_the_claim_reads_the_queue_only(database: Database):
     plan = _plan(database, claiming(WORKER, [MODEL], 30))
     assert "ix_tasks_claim" in plan
     assert not _full_scan(plan)
+
+
+@pytest.mark.parametrize("quota", [Quota(), Quota(running=2)])
+def test_who_is_at_his_limit_is_read_from_the_leased_and_where_to_begin_from_the_turns(
+    database: Database, quota: Quota
+):
+    plan = _plan(database, claiming(WORKER, [MODEL], 30, quota))
+    assert "ix_tasks_running" in plan
+    assert "ix_tasks_turns" in plan
+    assert not _full_scan(plan)
+
+
+def test_the_view_of_the_queue_reads_indexes(database: Database):
+    with_task = next(iter(sql_stores(database).projects.all()))
+    task = sql_stores(database).submit(with_task)
+    ahead = _plan(database, select(ahead_of(task, 1_000_000)))
+    recent = _plan(database, recent_runs(MODEL))
+    assert "ix_tasks_claim" in ahead or "ix_tasks_turns" in ahead
+    assert "ix_tasks_pace" in recent
+    assert not _full_scan(ahead)
+    assert not _full_scan(recent)
 
 
 def test_the_rescue_reads_the_leased_only(database: Database):
@@ -128,4 +151,4 @@ def test_a_prepared_claim_uses_the_index_too(postgres_url: str):
         plan = stores.database.write(work)
         assert "ix_tasks_claim" in plan
         assert not _full_scan(plan)
-        assert PROJECTS.name not in plan
+        assert "ix_tasks_running" in plan

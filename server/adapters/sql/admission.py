@@ -1,0 +1,138 @@
+"""Who may enter the queue, and whose tasks may leave it: limits that hold however many submit or claim at once.
+
+On SQLite one writer comes after the other. On PostgreSQL, submits of one project queue at its row; what counts across
+projects needs advisory locks: see docs/decisions/0010-limits-at-submit-and-claim.md.
+"""
+
+from collections.abc import Callable
+from typing import Final, TypeAlias, TypeVar
+
+from sqlalchemy import CTE, ColumnElement, Connection, Integer, ScalarSelect, Select, case, cast, func, literal, select
+
+from server.adapters.sql.engines import Database
+from server.adapters.sql.expressions import is_one_of
+from server.adapters.sql.tables import PROJECTS, TASKS
+from server.domain.errors import QueueFull
+from server.domain.lifecycle import TaskStatus
+from server.domain.quota import Quota, refusal
+from server.domain.types import ProjectId
+
+_T = TypeVar("_T")
+
+Check: TypeAlias = Callable[[Connection, ProjectId], None]
+"""Raises `QueueFull` when one more task of the project does not fit. The project's row must be locked."""
+
+_SUBMIT_KEY: Final = 0x6561_7375
+_CLAIM_KEY: Final = 0x6561_636C
+_QUEUED: Final = is_one_of(TASKS.c.status, [TaskStatus.QUEUE])
+
+
+class _NearTheLimit(Exception):
+    """Counting beside others is not exact enough any more."""
+
+
+class Admission:
+    """The limits, enforced in the transactions of `SqlTaskStore`."""
+
+    def __init__(self, database: Database, quota: Quota) -> None:
+        self._database = database
+        self._quota = quota
+
+    def submit(self, work: Callable[[Connection, Check], _T]) -> _T:
+        """Run a transaction that queues one task, with the check it must make before.
+
+        Submits share a lock until they commit, and count. Only when so many tasks wait that everybody who is counting
+        now could fill the queue, they do it one at a time.
+        """
+        if self._database.is_sqlite or self._quota.total is None:
+            return self._database.write(lambda connection: work(connection, self._check_alone))
+        try:
+            return self._database.write(lambda connection: self._with_others(connection, work))
+        except _NearTheLimit:
+            return self._database.write(lambda connection: self._alone(connection, work))
+
+    def claim(self, work: Callable[[Connection], _T]) -> _T:
+        """Run a transaction that claims a task: where running is limited, one claim at a time."""
+
+        def in_turn(connection: Connection) -> _T:
+            if not self._database.is_sqlite:
+                limited = select(PROJECTS.c.id).where(PROJECTS.c.running_limit.is_not(None)).exists()
+                always = literal(self._quota.running is not None)
+                connection.execute(select(func.pg_advisory_xact_lock(_CLAIM_KEY)).where(always | limited))
+            return work(connection)
+
+        return self._database.write(in_turn)
+
+    def _with_others(self, connection: Connection, work: Callable[[Connection, Check], _T]) -> _T:
+        connection.execute(select(func.pg_advisory_xact_lock_shared(_SUBMIT_KEY)))
+        return work(connection, self._check_with_others)
+
+    def _alone(self, connection: Connection, work: Callable[[Connection, Check], _T]) -> _T:
+        connection.execute(select(func.pg_advisory_xact_lock(_SUBMIT_KEY)))
+        return work(connection, self._check_alone)
+
+    def _check_with_others(self, connection: Connection, project_id: ProjectId) -> None:
+        total = self._check(connection, project_id)
+        # Each of the others is a connection that adds one task at most.
+        others = connection.execute(select(cast(func.current_setting("max_connections"), Integer))).scalar_one()
+        if self._quota.total is not None and total + others >= self._quota.total:
+            raise _NearTheLimit
+
+    def _check_alone(self, connection: Connection, project_id: ProjectId) -> None:
+        self._check(connection, project_id)
+
+    def _check(self, connection: Connection, project_id: ProjectId) -> int:
+        limit, queued, total = connection.execute(_counting(project_id, self._quota)).one()
+        refused = refusal(queued, self._quota.queued_of(limit), total, self._quota.total)
+        if refused is not None:
+            raise QueueFull(refused)
+        return total
+
+
+def _counting(project_id: ProjectId, quota: Quota) -> Select[int | None, int, int]:
+    """Return the project's own limit, its queued tasks, and everybody's: each counted only if a limit needs it."""
+    own = select(func.count()).select_from(TASKS).where(_QUEUED, TASKS.c.project_id == project_id).scalar_subquery()
+    limited = PROJECTS.c.queued_limit.is_not(None) if quota.queued is None else literal(value=True)
+    first = select(TASKS.c.id).where(_QUEUED).limit(quota.total).subquery()
+    total = literal(0) if quota.total is None else select(func.count()).select_from(first).scalar_subquery()
+    queued = case((limited, own), else_=0)
+    return select(PROJECTS.c.queued_limit, queued, total).where(PROJECTS.c.id == project_id)
+
+
+def open_to_claims(quota: Quota) -> ColumnElement[bool]:
+    """Return the condition that a queued task's project may run one more task.
+
+    The second half changes nothing about which task is first: it lets the index scan begin there. Else a project at
+    its limit, with a hundred thousand tasks in the queue, would have them all read at every claim.
+    """
+    full = _at_their_limit(quota)
+    return TASKS.c.project_id.not_in(select(full.c.project_id)) & (TASKS.c.turn >= _first_turn(full))
+
+
+def _at_their_limit(quota: Quota) -> CTE:
+    running = TASKS.alias("running")
+    limit = (
+        PROJECTS.c.running_limit if quota.running is None else func.coalesce(PROJECTS.c.running_limit, quota.running)
+    )
+    return (
+        select(running.c.project_id)
+        .join(PROJECTS, PROJECTS.c.id == running.c.project_id)
+        .where(running.c.lease_until.is_not(None))
+        .group_by(running.c.project_id, PROJECTS.c.running_limit)
+        .having(func.count() >= limit)
+        .cte("at_their_limit")
+    )
+
+
+def _first_turn(full: CTE) -> ScalarSelect[int] | ColumnElement[int]:
+    """Return the lowest turn of the projects that may run one more; 0 when all may, NULL when none has a task."""
+    theirs = TASKS.alias("theirs")
+    queued = is_one_of(theirs.c.status, [TaskStatus.QUEUE])
+    head = select(func.min(theirs.c.turn)).where(queued, theirs.c.project_id == PROJECTS.c.id)
+    heads = (
+        select(head.correlate(PROJECTS).scalar_subquery().label("turn"))
+        .where(PROJECTS.c.id.not_in(select(full.c.project_id)))
+        .subquery("heads")
+    )
+    lowest = select(func.min(heads.c.turn)).scalar_subquery()
+    return case((select(full.c.project_id).exists(), lowest), else_=0)

@@ -1,0 +1,66 @@
+"""What every API process does beside answering: rescue tasks, let go of files and run keys, count runs."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+
+from server.api.wiring import Wiring
+from server.domain.errors import Unavailable
+from server.domain.types import WorkerId
+from server.services.rescue import rescue
+from server.services.retention import sweep
+from server.services.run_key import LIFE_SECONDS
+
+_log = logging.getLogger(__name__)
+
+_RUN_KEYS_SECONDS: Final = 3600.0
+
+
+async def rescue_forever(wiring: Wiring) -> None:
+    """Look three times a lease for tasks whose worker went silent."""
+    rescuer = WorkerId(f"api-{uuid.uuid4().hex}")
+
+    def work() -> None:
+        if rescue(wiring.tasks, rescuer, wiring.lease_seconds, wiring.limits):
+            wiring.wakeups.wake()
+
+    while True:
+        await asyncio.sleep(wiring.lease_seconds / 3)
+        if not await _tried("rescue", work):
+            # Live workers renew first when the database is back: their leases ran out through no fault of theirs.
+            await asyncio.sleep(wiring.lease_seconds)
+
+
+async def sweep_files_forever(wiring: Wiring) -> None:
+    """Let go of files that nobody keeps any more."""
+    while True:
+        await asyncio.sleep(wiring.sweep_seconds)
+        await _tried("letting go of files", lambda: sweep(wiring.keeper, wiring.files, wiring.retention))
+
+
+async def forget_run_keys_forever(wiring: Wiring) -> None:
+    """Forget the run keys of yesterday at the start, and then hourly."""
+    while True:
+        await _tried("forgetting run keys", lambda: wiring.tasks.forget_run_keys(LIFE_SECONDS))
+        await asyncio.sleep(_RUN_KEYS_SECONDS)
+
+
+async def count_runs(wiring: Wiring) -> None:
+    """Count once before the first client asks: of many tasks it takes seconds."""
+    await _tried("counting runs", wiring.statistics.runs)
+
+
+async def _tried(what: str, work: Callable[[], object]) -> bool:
+    """Do the work on a thread; return False where the database was away. The next try makes up for a failed one."""
+    try:
+        await run_in_threadpool(work)
+    except Unavailable as away:
+        _log.warning("%s waits: %s", what, away)
+        return False
+    except Exception:  # noqa: BLE001 the next one may succeed
+        _log.exception("%s failed; trying again", what)
+    return True
