@@ -5,8 +5,12 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
+from server.adapters.sql import webhook_tables
 from server.adapters.sql.engines import open_database
 from server.adapters.sql.tables import METADATA
+
+# Tables join METADATA when their module is imported.
+_TABLES = (webhook_tables,)
 
 
 def _migrate(connection: Connection) -> None:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from server.domain.outbound import parse_permits
+
 PREFIX: Final = "EASEL_"
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -45,6 +47,9 @@ class Settings(BaseSettings):
         5.0, gt=0, description="How long a killed drawing may take to stop before its process is ended."
     )
     tokens_per_socket: int = Field(200, gt=0, description="How many unfinished tasks one websocket may follow.")
+    webhook_allow: str = Field(
+        "", description="Private hosts and networks that webhooks may be sent to, separated by commas."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )
@@ -86,6 +91,7 @@ def read_settings() -> Settings:
     if settings.heartbeat_seconds * 2 > settings.lease_seconds:
         raise SettingsError("EASEL_HEARTBEAT_SECONDS must be at most half of EASEL_LEASE_SECONDS.")
     _check_files_url(settings.files_url)
+    _check_webhook_allow(settings.webhook_allow)
     return settings.model_copy(update={"public_url": _public_url(settings.public_url)})
 
 
@@ -96,6 +102,15 @@ def _check_files_url(value: str) -> None:
     if scheme[1].lower() == "s3":
         raise SettingsError("EASEL_FILES_URL is a bucket; this version keeps files in a folder only.")
     raise SettingsError(f"EASEL_FILES_URL is a {scheme[1]}:// URL; give the path of a folder instead.")
+
+
+def _check_webhook_allow(value: str) -> None:
+    try:
+        parse_permits(value)
+    except ValueError as error:
+        raise SettingsError(
+            f"EASEL_WEBHOOK_ALLOW has {str(error)!r}; give host names and networks such as backend,192.168.1.0/24."
+        ) from None
 
 
 def _public_url(value: str) -> str:

@@ -14,6 +14,7 @@ import httpx2
 from websockets.sync.client import ClientConnection, connect
 
 from models.catalogue import Catalogue
+from server.adapters.clock import SystemClock
 from server.adapters.files import LocalFiles
 from server.adapters.memory import MemoryStores
 from server.adapters.secret_box import FileKeySecretBox
@@ -32,6 +33,7 @@ from server.entrypoints.composition import (
     open_settled_database,
     secret_box,
 )
+from server.entrypoints.outbound import make_sender
 from server.entrypoints.serve import ApiThread
 from server.services.projects import Credentials, create_project
 from server.settings import Settings
@@ -127,7 +129,10 @@ def memory_wiring(folder: Path = Path("nowhere")) -> Wiring:
         registry=stores,
         files=LocalFiles(folder),
         secrets=FileKeySecretBox(folder / "secret.key"),
+        webhooks=stores.webhooks,
+        sender=make_sender(Settings()),
         wakeups=LocalWakeups(),
+        clock=SystemClock(),
         health=stores,
         catalogue=Catalogue.load(),
         limits=Limits(),

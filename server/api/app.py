@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.concurrency import run_in_threadpool
 
 from server.api import errors, websocket
+from server.api.deliverer import Deliverer
 from server.api.hub import Hub
 from server.api.paths import ForgivingPaths
 from server.api.routes import files, health, run, tasks
@@ -23,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 def create_app(wiring: Wiring) -> FastAPI:
-    """Return the application. Its lifespan runs the hub and the rescue of tasks whose worker went silent."""
+    """Return the application. Its lifespan runs the hub, webhooks and the rescue of silent workers' tasks."""
     app = FastAPI(title="easel", lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.router.redirect_slashes = False
     app.state.wiring = wiring
@@ -40,12 +41,15 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     wiring: Wiring = app.state.wiring
     app.state.hub = hub = Hub(wiring.log, wiring.poll_seconds)
     wiring.wakeups.listen(hub.wake)
+    deliverer = Deliverer(wiring)
+    deliverer.start()
     jobs = [asyncio.create_task(hub.run()), asyncio.create_task(_rescue_forever(wiring))]
     try:
         yield
     finally:
         for job in jobs:
             job.cancel()
+        await run_in_threadpool(deliverer.stop)
         await asyncio.gather(*jobs, return_exceptions=True)
 
 

@@ -9,6 +9,7 @@ from fastapi.requests import HTTPConnection
 from models.catalogue import Catalogue
 from server.domain.rescue import Limits
 from server.ports import (
+    Clock,
     EventLog,
     FileStore,
     Health,
@@ -18,6 +19,7 @@ from server.ports import (
     Wakeups,
     WorkerRegistry,
 )
+from server.ports.webhooks import WebhookSender, WebhookStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,10 @@ class Wiring:
     registry: WorkerRegistry
     files: FileStore
     secrets: SecretBox
+    webhooks: WebhookStore
+    sender: WebhookSender
     wakeups: Wakeups
+    clock: Clock
     health: Health
     catalogue: Catalogue
     limits: Limits

@@ -21,12 +21,14 @@ from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.schema import SqlHealth
 from server.adapters.sql.tasks import SqlTaskStore
+from server.adapters.sql.webhooks import SqlWebhookStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.api.wiring import Wiring
 from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
 from server.entrypoints.engine import EngineSpec, fake_modes
+from server.entrypoints.outbound import make_sender
 from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
 from server.settings import Settings
@@ -62,8 +64,9 @@ def ensure_usable(database: Database) -> None:
 
 
 def ensure_secrets(settings: Settings, database: Database) -> None:
-    """Raise Unavailable when projects have secrets but their key is not in the data folder."""
-    if any(project.secret_encrypted is not None for project in SqlProjectStore(database).all()):
+    """Raise Unavailable when there are secrets but their key is not in the data folder."""
+    signing = any(project.secret_encrypted is not None for project in SqlProjectStore(database).all())
+    if signing or SqlWebhookStore(database).count_secrets():
         secret_box(settings).check()
 
 
@@ -89,7 +92,10 @@ def make_wiring(settings: Settings, database: Database, wakeups: Wakeups, *, nee
         registry=SqlWorkerRegistry(database),
         files=LocalFiles(settings.files_folder),
         secrets=secret_box(settings),
+        webhooks=SqlWebhookStore(database),
+        sender=make_sender(settings),
         wakeups=wakeups,
+        clock=SystemClock(),
         health=SqlHealth(database),
         catalogue=load_catalogue(settings),
         limits=LIMITS,

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from models.catalogue import Catalogue
 from server.api.body import Body, Fields
 from server.api.caller import Caller, Ref
+from server.api.webhook_wire import webhooks_wire
 from server.api.wire import Wire, task_wire
 from server.api.wiring import Wired, Wiring
 from server.domain.task import Task
@@ -47,7 +48,8 @@ def kill_task(caller: Caller, ref: Ref, wiring: Wired) -> Wire:
 
 
 def _answer(wiring: Wiring, tasks: Sequence[Task], total: int | None = None) -> Wire:
-    shown = [task_wire(task, wiring.catalogue) for task in tasks]
+    webhooks = webhooks_wire(wiring.webhooks, tasks)
+    shown = [{**task_wire(task, wiring.catalogue), "webhooks": webhooks[task.id]} for task in tasks]
     return {"total": str(len(tasks) if total is None else total), "errors": [], "tasklist": shown, "result": True}
 
 
