@@ -1,5 +1,6 @@
 """Receivers on loopback that misbehave: one thread per connection, raw bytes, everything noted."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -38,44 +39,41 @@ class Receiver:
         return {request.headers["webhook-id"] for request in self.requests}
 
 
+Wrap: TypeAlias = Callable[[socket.socket], socket.socket]
+
+
 @contextmanager
-def receiving(
-    answer: Answering, wrap: Callable[[socket.socket], socket.socket] = lambda link: link
-) -> Iterator[Receiver]:
+def receiving(answer: Answering, wrap: Wrap = lambda link: link) -> Iterator[Receiver]:
     """Listen until the block ends."""
     listener = socket.create_server(("127.0.0.1", 0))
     receiver = Receiver(listener.getsockname()[1])
-    over = threading.Event()
-
-    def serve(link: socket.socket) -> None:
-        try:
-            with wrap(link) as wrapped:
-                wrapped.settimeout(30)
-                request = _read(wrapped)
-                if request is not None:
-                    receiver.requests.append(request)
-                    answer(wrapped, len(receiver.requests))
-        except OSError:
-            pass
 
     def accept() -> None:
-        while not over.is_set():
+        while True:
             try:
                 link, _ = listener.accept()
             except OSError:
                 return
             receiver.connections += 1
-            threading.Thread(target=serve, args=(link,), daemon=True).start()
+            threading.Thread(target=_serve, args=(receiver, answer, wrap, link), daemon=True).start()
 
     thread = threading.Thread(target=accept, daemon=True)
     thread.start()
     try:
         yield receiver
     finally:
-        over.set()
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join()
+
+
+def _serve(receiver: Receiver, answer: Answering, wrap: Wrap, link: socket.socket) -> None:
+    with contextlib.suppress(OSError), wrap(link) as wrapped:
+        wrapped.settimeout(30)
+        request = _read(wrapped)
+        if request is not None:
+            receiver.requests.append(request)
+            answer(wrapped, len(receiver.requests))
 
 
 def _read(link: socket.socket) -> Received | None:
