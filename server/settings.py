@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from server.domain.outbound import parse_permits
+
 PREFIX: Final = "EASEL_"
 
 _NONE: Final = "none"
@@ -63,6 +65,12 @@ class Settings(BaseSettings):
         "127.0.0.1,::1", description="Addresses or networks whose X-Forwarded-For is believed; `none`, or `*`: all."
     )
     tokens_per_socket: int = Field(200, gt=0, description="How many unfinished tasks one websocket may follow.")
+    webhook_allow: str = Field(
+        "", description="Private hosts and networks that webhooks may be sent to, separated by commas."
+    )
+    download_allow: str = Field(
+        "", description="Private hosts and networks that input files may be fetched from, separated by commas."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )
@@ -110,6 +118,8 @@ def read_settings() -> Settings:
         raise SettingsError("EASEL_HEARTBEAT_SECONDS must be at most half of EASEL_LEASE_SECONDS.")
     _check_files_url(settings.files_url)
     _check_proxies(settings.proxies)
+    _check_permits("WEBHOOK_ALLOW", settings.webhook_allow)
+    _check_permits("DOWNLOAD_ALLOW", settings.download_allow)
     return settings.model_copy(update={"public_url": _public_url(settings.public_url)})
 
 
@@ -132,6 +142,15 @@ def _check_proxies(proxies: tuple[str, ...]) -> None:
             raise SettingsError(
                 f"EASEL_TRUSTED_PROXIES has {one!r}; give addresses or networks such as 10.0.0.0/8, or none."
             ) from None
+
+
+def _check_permits(name: str, value: str) -> None:
+    try:
+        parse_permits(value)
+    except ValueError as error:
+        raise SettingsError(
+            f"{PREFIX}{name} has {str(error)!r}; give host names and networks such as backend,192.168.1.0/24."
+        ) from None
 
 
 def _public_url(value: str) -> str:

@@ -33,6 +33,7 @@ from server.entrypoints.composition import (
     open_settled_database,
     secret_box,
 )
+from server.entrypoints.outbound import make_sender
 from server.entrypoints.serve import ApiThread
 from server.ports.files import Downloads
 from server.services.projects import Credentials, create_project
@@ -137,7 +138,10 @@ def memory_wiring(folder: Path = Path("nowhere")) -> Wiring:
         registry=stores,
         files=LocalFiles(folder),
         secrets=FileKeySecretBox(folder / "secret.key"),
+        webhooks=stores.webhooks,
+        sender=make_sender(Settings()),
         wakeups=LocalWakeups(),
+        clock=SystemClock(),
         health=stores,
         catalogue=Catalogue.load(),
         limits=Limits(),

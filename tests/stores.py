@@ -17,6 +17,7 @@ from server.adapters.sql.removals import SqlFileKeeper
 from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.uploads import SqlUploadStore
+from server.adapters.sql.webhooks import SqlWebhookStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.domain.lifecycle import RUNNING, TaskStatus
 from server.domain.project import AuthMethod, NewProject, Project
@@ -25,6 +26,7 @@ from server.domain.task import Claimed, Ending, Lease, NewTask, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
 from server.ports import EventLog, ProjectStore, QueueView, RunCounter, Story, TaskStore, WorkerRegistry
 from server.ports.files import FileKeeper, UploadStore
+from server.ports.webhooks import WebhookStore
 
 _NUMBERS = count(1)
 
@@ -57,6 +59,7 @@ class Stores:
     keeper: FileKeeper
     counter: RunCounter
     queue: QueueView
+    webhooks: WebhookStore
     database: Database | None = None
 
     def with_quota(self, **limits: int) -> "Stores":
@@ -109,7 +112,7 @@ class Stores:
 
 def memory_stores(quota: Quota = NO_QUOTA) -> Stores:
     stores = MemoryStores(quota=quota)
-    return Stores(stores, stores, stores, stores, stores, stores, stores, stores)
+    return Stores(stores, stores, stores, stores, stores, stores, stores, stores, stores.webhooks)
 
 
 def sql_stores(database: Database, quota: Quota = NO_QUOTA) -> Stores:
@@ -122,6 +125,7 @@ def sql_stores(database: Database, quota: Quota = NO_QUOTA) -> Stores:
         SqlFileKeeper(database),
         SqlRunCounter(database),
         SqlQueueView(database, quota),
+        SqlWebhookStore(database),
         database,
     )
 

@@ -8,8 +8,10 @@ from functools import partial
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.concurrency import run_in_threadpool
 
 from server.api import errors, websocket
+from server.api.deliverer import Deliverer
 from server.api.expectations import MOST_AHEAD, expectation_of
 from server.api.hub import Hub
 from server.api.paths import ForgivingPaths
@@ -21,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 def create_app(wiring: Wiring) -> FastAPI:
-    """Return the application. Its lifespan runs the hub, the rescue of silent workers' tasks, and the sweeper."""
+    """Return the application. Its lifespan runs the hub, the delivery of webhooks, rescue and the sweepers."""
     app = FastAPI(title="easel", lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.router.redirect_slashes = False
     app.state.wiring = wiring
@@ -47,6 +49,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     wiring: Wiring = app.state.wiring
     app.state.hub = hub = Hub(wiring.log, wiring.poll_seconds, partial(expectation_of, wiring, most=MOST_AHEAD))
     wiring.wakeups.listen(hub.wake)
+    deliverer = Deliverer(wiring)
+    deliverer.start()
     works = (
         hub.run(),
         rescue_forever(wiring),
@@ -60,4 +64,5 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     finally:
         for job in jobs:
             job.cancel()
+        await run_in_threadpool(deliverer.stop)
         await asyncio.gather(*jobs, return_exceptions=True)

@@ -10,6 +10,7 @@ from models.catalogue import Catalogue
 from server.api.body_stream import Pace
 from server.domain.rescue import Limits
 from server.ports import (
+    Clock,
     EventLog,
     FileStore,
     Health,
@@ -21,6 +22,7 @@ from server.ports import (
     WorkerRegistry,
 )
 from server.ports.files import FileKeeper, UploadStore
+from server.ports.webhooks import WebhookSender, WebhookStore
 from server.services.retention import Retention
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
@@ -45,7 +47,10 @@ class Wiring:
     registry: WorkerRegistry
     files: FileStore
     secrets: SecretBox
+    webhooks: WebhookStore
+    sender: WebhookSender
     wakeups: Wakeups
+    clock: Clock
     health: Health
     catalogue: Catalogue
     limits: Limits

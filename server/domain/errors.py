@@ -66,10 +66,6 @@ class NoSuchFolder(EaselError):
     code: ClassVar[int] = 1
 
 
-class DownloadFailed(EaselError):
-    """The file could not be downloaded."""
-
-
 class NotPossible(EaselError):
     """The task is in a state in which this can't be done."""
 

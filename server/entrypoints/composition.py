@@ -15,7 +15,6 @@ from models.catalogue import Catalogue
 from models.shipped import Drawable, find_drawable
 from models.weights import WeightSet
 from server.adapters.clock import SystemClock
-from server.adapters.downloads import NoDownloads
 from server.adapters.files import LocalFiles
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
@@ -27,6 +26,7 @@ from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.schema import SqlHealth
 from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.uploads import SqlUploadStore
+from server.adapters.sql.webhooks import SqlWebhookStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.api.wiring import Wiring
 from server.domain.quota import Quota
@@ -34,6 +34,7 @@ from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
 from server.entrypoints.engine import EngineSpec, fake_modes
+from server.entrypoints.outbound import make_downloads, make_sender
 from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
 from server.ports.files import Downloads
@@ -74,8 +75,9 @@ def ensure_usable(database: Database) -> None:
 
 
 def ensure_secrets(settings: Settings, database: Database) -> None:
-    """Raise Unavailable when projects have secrets but their key is not in the data folder."""
-    if any(project.secret_encrypted is not None for project in SqlProjectStore(database).all()):
+    """Raise Unavailable when there are secrets but their key is not in the data folder."""
+    signing = any(project.secret_encrypted is not None for project in SqlProjectStore(database).all())
+    if signing or SqlWebhookStore(database).count_secrets():
         secret_box(settings).check()
 
 
@@ -115,7 +117,10 @@ def make_wiring(
         registry=SqlWorkerRegistry(database),
         files=LocalFiles(settings.files_folder),
         secrets=secret_box(settings),
+        webhooks=SqlWebhookStore(database),
+        sender=make_sender(settings),
         wakeups=wakeups,
+        clock=SystemClock(),
         health=SqlHealth(database),
         catalogue=served_catalogue(settings, miniature=miniature),
         limits=LIMITS,
@@ -240,7 +245,7 @@ def make_supervisor(
         wakeups=wakeups,
         clock=SystemClock(),
         engine=EngineProcess(drawing.spec.command()),
-        inputs=InputSource(SqlUploadStore(database), files, downloads or NoDownloads(), catalogue),
+        inputs=InputSource(SqlUploadStore(database), files, downloads or make_downloads(settings), catalogue),
     )
     timing = Timing(
         lease=settings.lease_seconds,

@@ -83,9 +83,21 @@ class FileKeeper(Protocol):
         ...
 
 
-class Downloads(Protocol):
-    """Reading files from elsewhere, without being led into private networks."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A file that was downloaded: its bytes after decoding, the type its server claims, where it came from."""
 
-    def fetch(self, url: str, limit: int) -> bytes:
-        """Return what lies at an http(s) URL, at most `limit` bytes. Raises DownloadFailed with one plain sentence."""
+    size: int
+    content_type: str
+    url: str
+
+
+class Downloads(Protocol):
+    """Fetches files from URLs that clients give, through the guard."""
+
+    def fetch(self, url: str, limit_bytes: int, into: IO[bytes]) -> Fetched:
+        """Write the file at `url` into `into`, following up to three redirects, each checked like the first.
+
+        Raises Refused for an address or a size that is not allowed, NoAnswer with the reason for anything else.
+        """
         ...

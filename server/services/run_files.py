@@ -42,6 +42,13 @@ class RunFiles:
         sent = {file.parameter for file in self.incoming}
         return {**parameters, **{name: _one_or_all(urls) for name, urls in self.urls.items() if name in sent}}
 
+    def prints(self) -> Mapping[str, JsonValue]:
+        """Return the SHA-256 of the files that came as parts: what makes a repeated request the same one."""
+        sent = {file.parameter for file in self.incoming}
+        return {
+            f"{name} (files)": [file.upload.sha256 for file in self.incoming if file.parameter == name] for name in sent
+        }
+
 
 def gather(
     card: Card, parameters: Mapping[str, JsonValue], arrivals: Arrivals | None, tasks: TaskStore, base_url: str

@@ -61,7 +61,7 @@ def submit(  # noqa: PLR0913 each is a port or a part of the request
         uploads=tuple(file.upload for file in files.incoming),
         inputs=tuple(files.inputs),
         cps=card.cps,
-        run_key=run_key(idempotency_key, card.slug, parameters),
+        run_key=run_key(idempotency_key, card.slug, {**parameters, **files.prints()}),
     )
     with files.kept():
         task = tasks.submit(new)

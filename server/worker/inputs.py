@@ -13,8 +13,9 @@ from typing import Final, cast
 from models.catalogue import Catalogue
 from models.file_inputs import file_parameters
 from pipelines.contract import GenerationRequest, InputFile
-from server.domain.errors import DownloadFailed, EaselError, Unavailable
+from server.domain.errors import EaselError, Unavailable
 from server.domain.files import MAX_FILE
+from server.domain.outbound import NoAnswer, Refused
 from server.domain.task import Task
 from server.ports import FileStore
 from server.ports.files import Downloads, UploadStore
@@ -79,9 +80,10 @@ class InputSource:
     def _fetch(self, url: str, key: str | None, path: Path) -> None:
         if key is None:
             try:
-                path.write_bytes(self.downloads.fetch(url, MAX_FILE))
-            except DownloadFailed as error:
-                raise CannotPrepare(f"An input file can't be used: {error.message}") from error
+                with path.open("wb") as into:
+                    self.downloads.fetch(url, MAX_FILE, into)
+            except (Refused, NoAnswer) as error:
+                raise CannotPrepare(f"An input file can't be fetched from {url}: {error}.") from error
             return
         content = self.files.open(key)
         if content is None:

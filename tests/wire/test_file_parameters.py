@@ -1,12 +1,14 @@
 """Parameters that take files (3.1): parts, URLs, `{id}Url`, from the request into the picture."""
 
 import io
+from typing import IO
 
 import pytest
 from PIL import Image
 
 from pipelines.fake import draw
-from server.domain.errors import DownloadFailed
+from server.domain.outbound import NoAnswer
+from server.ports.files import Fetched
 from tests.wire.porch import error_of, porch
 from tests.wire.uploading import cards, files_below, part, png, run_form, run_json, uploaded
 
@@ -20,11 +22,12 @@ class Web:
         self.pages = {ELSEWHERE: png(colour="blue")}
         self.asked: list[tuple[str, int]] = []
 
-    def fetch(self, url: str, limit: int) -> bytes:
-        self.asked.append((url, limit))
+    def fetch(self, url: str, limit_bytes: int, into: IO[bytes]) -> Fetched:
+        self.asked.append((url, limit_bytes))
         if url not in self.pages:
-            raise DownloadFailed("pictures.example.org answered 404.")
-        return self.pages[url]
+            raise NoAnswer("its server answered 404 instead of a file")
+        into.write(self.pages[url])
+        return Fetched(size=len(self.pages[url]), content_type="image/png", url=url)
 
 
 @pytest.fixture(scope="module")

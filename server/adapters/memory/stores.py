@@ -11,6 +11,7 @@ from uuid import uuid4
 from server.adapters.memory.files import MemoryFiles
 from server.adapters.memory.row import MemoryRow, plain
 from server.adapters.memory.runs import count_runs
+from server.adapters.memory.webhooks import MemoryWebhooks
 from server.domain.errors import LeaseLost, NotAuthorized
 from server.domain.events import NewEvent
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
@@ -31,6 +32,7 @@ class MemoryStores(MemoryFiles):
         super().__init__(now, Lock(), quota)
         self._workers: dict[WorkerId, tuple[float, Worker]] = {}
         self._task_ids, self._file_ids = count(1), count(1)
+        self.webhooks = MemoryWebhooks(self._lock, now, lambda task_id: self._rows[task_id].task)
 
     # ── TaskStore ────────────────────────────────────────────────────────────────────────────────────────────────────
     def submit(self, new: NewTask) -> Task:
@@ -106,7 +108,9 @@ class MemoryStores(MemoryFiles):
             row = self._rows.get(task_id)
             if row is None or row.task.status not in sources_of(TaskStatus.CANCEL).intersection(sources):
                 return None
-            return row.enter(TaskStatus.CANCEL, self._now())
+            cancelled = row.enter(TaskStatus.CANCEL, self._now())
+            self.webhooks.owe(cancelled)
+            return cancelled
 
     def claim(self, worker_id: WorkerId, models: Collection[str], seconds: float) -> Claimed | None:
         """See `TaskStore.claim`."""
@@ -134,7 +138,7 @@ class MemoryStores(MemoryFiles):
             row = self._held(lease, sources_of(to))
             if ending is not None:
                 row.task = replace(row.task, pexit=ending.pexit, message=ending.message)
-            row.enter(to, self._now(), before)
+            self.webhooks.owe(row.enter(to, self._now(), before))
 
     def append(self, lease: Lease, events: Sequence[NewEvent]) -> None:
         """See `TaskStore.append`."""

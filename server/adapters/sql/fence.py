@@ -66,12 +66,12 @@ def fenced(
     sources: Collection[TaskStatus],
     at: ColumnElement[Any] | None = None,
 ) -> Row:
-    """Run the UPDATE of a held task and return what `log` needs. Raises LeaseLost when no row fits.
+    """Run the UPDATE of a held task and return what `log` and the outbox need. Raises LeaseLost when no row fits.
 
     The events' time is the database's now, or the column `at`.
     """
     time = Now() if at is None else at
-    columns = (TASKS.c.id, TASKS.c.attempt, TASKS.c.last_seq, time.label("at"))
+    columns = (TASKS.c.id, TASKS.c.attempt, TASKS.c.last_seq, TASKS.c.callback_url, time.label("at"))
     row = connection.execute(change.where(held_under(lease, sources)).returning(*columns)).mappings().one_or_none()
     if row is None:
         raise LeaseLost

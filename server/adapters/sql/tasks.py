@@ -18,12 +18,14 @@ from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, claimed_of, fil
 from server.adapters.sql.run_keys import forgetting, recall, remember
 from server.adapters.sql.tables import FILES, TASK_PROGRESS, TASKS, time_column
 from server.adapters.sql.uploads import insert_uploads, link_inputs
+from server.adapters.sql.webhooks import owe
 from server.domain.events import EventType, NewEvent
 from server.domain.files import ROOT
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
 from server.domain.quota import Quota
 from server.domain.task import Claimed, Ending, Lease, NewTask, Output, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
+from server.domain.webhook import is_owed
 from server.ports import Page, PageQuery
 
 _FILE_FIELDS: Final = tuple(field.name for field in fields(StoredFile))
@@ -101,7 +103,10 @@ class SqlTaskStore:
             if row is None:
                 return None
             log_status(connection, row)
-            return tasks_of(connection, [row])[0]
+            cancelled = tasks_of(connection, [row])[0]
+            if is_owed(cancelled):
+                owe(connection, cancelled.id, cancelled.callback_url)
+            return cancelled
 
         return self._database.write(work)
 
@@ -136,6 +141,8 @@ class SqlTaskStore:
         def work(connection: Connection) -> None:
             row = fenced(connection, change, lease, sources_of(to), at=TASKS.c[time_column(to)])
             log(connection, row, events)
+            if to is TaskStatus.POSTPROCESS_END and row["callback_url"]:
+                owe(connection, lease.task_id, row["callback_url"])
 
         self._database.write(work)
 

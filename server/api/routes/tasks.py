@@ -8,6 +8,7 @@ from models.catalogue import Catalogue
 from server.api.body import Body, Fields
 from server.api.caller import Caller, Ref
 from server.api.expectations import expectation_of, expectation_wire
+from server.api.webhook_wire import webhooks_wire
 from server.api.wire import Wire, task_wire
 from server.api.wiring import Wired, Wiring
 from server.domain.task import Task
@@ -49,7 +50,8 @@ def kill_task(caller: Caller, ref: Ref, wiring: Wired) -> Wire:
 
 
 def _answer(wiring: Wiring, tasks: Sequence[Task], total: int | None = None, more: Wire | None = None) -> Wire:
-    shown = [{**task_wire(task, wiring.catalogue), **(more or {})} for task in tasks]
+    webhooks = webhooks_wire(wiring.webhooks, tasks)
+    shown = [{**task_wire(task, wiring.catalogue), "webhooks": webhooks[task.id], **(more or {})} for task in tasks]
     return {"total": str(len(tasks) if total is None else total), "errors": [], "tasklist": shown, "result": True}
 
 

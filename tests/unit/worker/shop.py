@@ -24,11 +24,14 @@ from pipelines.contract import (
     Withdrawn,
 )
 from server.adapters.clock import SystemClock
-from server.adapters.downloads import NoDownloads
 from server.adapters.files import LocalFiles
 from server.adapters.memory import MemoryStores
+from server.adapters.outbound.downloads import HttpDownloads
+from server.adapters.outbound.exchange import Caller
+from server.adapters.outbound.guard import Guard
 from server.adapters.wakeups import LocalWakeups
 from server.domain.errors import Unavailable
+from server.domain.outbound import Permits
 from server.domain.rescue import Limits
 from server.domain.task import Task
 from server.domain.types import WorkerId
@@ -183,6 +186,7 @@ class Shop:
         self.catalogue = Catalogue.load()
         self.models = [card.slug for card in self.catalogue]
         worker = Worker(id=WorkerId("me"), host="here", pid=1, engine="s", device="", state=WorkerState.LOADING)
+        nowhere = HttpDownloads(Guard(Permits(), "EASEL_DOWNLOAD_ALLOW"), Caller())
         outside = Outside(
             tasks=self.troubled,
             registry=self.troubled,
@@ -190,7 +194,7 @@ class Shop:
             wakeups=LocalWakeups(),
             clock=SystemClock(),
             engine=engine,
-            inputs=InputSource(self.stores, self.files, NoDownloads(), self.catalogue),
+            inputs=InputSource(self.stores, self.files, nowhere, self.catalogue),
         )
         paces = {
             "lease": 30.0,

@@ -1,0 +1,1 @@
+"""Connections to addresses that clients name: every one goes through the guard, and to the address it checked."""
