@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -96,6 +97,13 @@ class Easel:
     def detail(self, token: str) -> dict[str, Any]:
         """Return the task object."""
         return self.post("Task/Detail", {"tasktoken": token}).json()["tasklist"][0]
+
+    def wait_until_drawing_is_possible(self, within: float = 150) -> None:
+        """Wait until the worker has its model loaded, which takes long where many compete for the cores."""
+        deadline = time.monotonic() + within
+        while not httpx2.get(f"{self.url}/readyz?worker=1", trust_env=False).is_success:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
     def socket(self, **options: Any) -> ClientConnection:
         """Open a websocket at /v1."""

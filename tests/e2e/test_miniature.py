@@ -16,6 +16,7 @@ from tests.serving import serving
 @pytest.fixture(scope="module")
 def easel(tmp_path_factory):
     with serving(tmp_path_factory.mktemp("easel"), engine="sdxl", device="cpu", miniature=True) as served:
+        served.wait_until_drawing_is_possible()
         yield served
 
 

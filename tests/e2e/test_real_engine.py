@@ -37,6 +37,7 @@ def easel(miniature, tmp_path_factory):
     for name, part in ((BASE, miniature.base), (REFINER, miniature.refiner), ("loras", miniature.lora.parent)):
         (weights / name).symlink_to(part)
     with serving(tmp_path_factory.mktemp("easel"), engine="sdxl", device="cpu", models_dir=str(weights)) as served:
+        served.wait_until_drawing_is_possible()
         yield served
 
 
