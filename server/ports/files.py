@@ -1,7 +1,8 @@
 """What the use cases need of the world around files that clients send, and of files that go."""
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import IO, Protocol
 
 from server.domain.files import Folder, NewUpload, Removed, TaskInput, Upload
 from server.domain.types import FolderId, ProjectId, TaskId
