@@ -6,7 +6,10 @@ from alembic import context
 from sqlalchemy import Connection
 
 from server.adapters.sql.engines import open_database
+from server.adapters.sql.refusal_table import REFUSALS
 from server.adapters.sql.tables import METADATA
+
+assert REFUSALS.metadata is METADATA, "a table in a module of its own is known once it is imported"
 
 
 def _migrate(connection: Connection) -> None:

@@ -7,6 +7,7 @@ from typing import IO, Protocol
 from server.domain.events import NewEvent, TaskEvent
 from server.domain.lifecycle import TaskStatus
 from server.domain.project import NewProject, Project
+from server.domain.refusal import NewRefusal, Refusal, Strikes
 from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Output, Progress, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
 from server.domain.worker import Worker
@@ -157,6 +158,22 @@ class ProjectStore(Protocol):
 
     def all(self) -> Sequence[Project]:
         """Return every project, by name."""
+        ...
+
+
+class RefusalLog(Protocol):
+    """What the prompt gate refused. Only ever appended to; it outlives the tasks and projects it names."""
+
+    def add(self, new: NewRefusal) -> None:
+        """Write a refusal with the store's time."""
+        ...
+
+    def strikes(self, project_id: ProjectId, within: float) -> Strikes:
+        """Return how many refusals the project had in the last `within` seconds, and how long ago the last was."""
+        ...
+
+    def newest(self, limit: int, project_id: ProjectId | None = None) -> Sequence[Refusal]:
+        """Return the latest refusals, newest first, of one project or of all."""
         ...
 
 

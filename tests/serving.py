@@ -14,8 +14,10 @@ import httpx2
 from websockets.sync.client import ClientConnection, connect
 
 from models.catalogue import Catalogue
+from models.gate.gate import load_gate
 from server.adapters.files import LocalFiles
 from server.adapters.memory import MemoryStores
+from server.adapters.memory.refusals import MemoryRefusalLog
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database
 from server.adapters.sql.projects import SqlProjectStore
@@ -34,6 +36,7 @@ from server.entrypoints.composition import (
 )
 from server.entrypoints.serve import ApiThread
 from server.services.projects import Credentials, create_project
+from server.services.screen import Screen
 from server.settings import Settings
 
 NONCE = "1734513807"
@@ -130,6 +133,7 @@ def memory_wiring(folder: Path = Path("nowhere")) -> Wiring:
         wakeups=LocalWakeups(),
         health=stores,
         catalogue=Catalogue.load(),
+        screen=Screen(load_gate(), MemoryRefusalLog()),
         limits=Limits(),
     )
 

@@ -7,17 +7,19 @@ from itertools import count
 from pathlib import Path
 
 from server.adapters.memory import MemoryStores
+from server.adapters.memory.refusals import MemoryRefusalLog
 from server.adapters.sql import schema
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.projects import SqlProjectStore
+from server.adapters.sql.refusals import SqlRefusalLog
 from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.domain.lifecycle import RUNNING, TaskStatus
 from server.domain.project import AuthMethod, NewProject, Project
 from server.domain.task import Claimed, Ending, Lease, NewTask, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
-from server.ports import EventLog, ProjectStore, Story, TaskStore, WorkerRegistry
+from server.ports import EventLog, ProjectStore, RefusalLog, Story, TaskStore, WorkerRegistry
 
 _NUMBERS = count(1)
 
@@ -46,6 +48,7 @@ class Stores:
     log: EventLog
     projects: ProjectStore
     workers: WorkerRegistry
+    refusals: RefusalLog
     database: Database | None = None
 
     def project(self, name: str = "") -> Project:
@@ -93,12 +96,17 @@ class Stores:
 
 def memory_stores() -> Stores:
     stores = MemoryStores()
-    return Stores(stores, stores, stores, stores)
+    return Stores(stores, stores, stores, stores, MemoryRefusalLog())
 
 
 def sql_stores(database: Database) -> Stores:
     return Stores(
-        SqlTaskStore(database), SqlEventLog(database), SqlProjectStore(database), SqlWorkerRegistry(database), database
+        SqlTaskStore(database),
+        SqlEventLog(database),
+        SqlProjectStore(database),
+        SqlWorkerRegistry(database),
+        SqlRefusalLog(database),
+        database,
     )
 
 

@@ -18,6 +18,7 @@ from server.ports import (
     Wakeups,
     WorkerRegistry,
 )
+from server.services.screen import Screen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class Wiring:
     wakeups: Wakeups
     health: Health
     catalogue: Catalogue
+    screen: Screen
     limits: Limits
     public_url: str = ""
     needs_worker: bool = False

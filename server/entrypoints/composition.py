@@ -12,6 +12,7 @@ from pathlib import Path
 
 from models.card import CardError
 from models.catalogue import Catalogue
+from models.gate.gate import load_gate
 from models.weights import Missing, WeightSet, find_weights
 from server.adapters.clock import SystemClock
 from server.adapters.files import LocalFiles
@@ -19,6 +20,7 @@ from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.projects import SqlProjectStore
+from server.adapters.sql.refusals import SqlRefusalLog
 from server.adapters.sql.schema import SqlHealth
 from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.workers import SqlWorkerRegistry
@@ -29,6 +31,7 @@ from server.domain.worker import Worker, WorkerState
 from server.entrypoints.engine import EngineSpec, fake_modes
 from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
+from server.services.screen import Screen
 from server.settings import Settings
 from server.worker.engine_process import EngineProcess
 from server.worker.prepare import CardPreparation
@@ -92,6 +95,7 @@ def make_wiring(settings: Settings, database: Database, wakeups: Wakeups, *, nee
         wakeups=wakeups,
         health=SqlHealth(database),
         catalogue=load_catalogue(settings),
+        screen=Screen(load_gate(), SqlRefusalLog(database)),
         limits=LIMITS,
         public_url=settings.public_url,
         needs_worker=needs_worker,
@@ -165,6 +169,7 @@ def make_supervisor(
     outside = Outside(
         tasks=SqlTaskStore(database),
         registry=SqlWorkerRegistry(database),
+        refusals=SqlRefusalLog(database),
         files=LocalFiles(settings.files_folder),
         wakeups=wakeups,
         clock=SystemClock(),
@@ -176,8 +181,8 @@ def make_supervisor(
         drain=default_drain if settings.drain_seconds is None else settings.drain_seconds,
         stop_grace=settings.stop_seconds,
     )
-    catalogue = load_catalogue(settings)
-    return Supervisor(worker, outside, CardPreparation(catalogue, drawing.models, drawing.weights), timing, LIMITS)
+    preparation = CardPreparation(load_catalogue(settings), drawing.models, drawing.weights, load_gate())
+    return Supervisor(worker, outside, preparation, timing, LIMITS)
 
 
 def _fake_options(text: str) -> tuple[float, str]:

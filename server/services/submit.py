@@ -14,6 +14,7 @@ from server.domain.errors import BadRequest, UnknownModel
 from server.domain.task import NewTask, Task
 from server.domain.types import JsonValue, ProjectId
 from server.ports import TaskStore, Wakeups
+from server.services.screen import Screen, screen
 
 _log = logging.getLogger(__name__)
 
@@ -22,10 +23,11 @@ _TOKEN_LENGTH: Final = 30
 _MAX_URL: Final = 2048
 
 
-def submit(
+def submit(  # noqa: PLR0913 what a Run is made of
     tasks: TaskStore,
     wakeups: Wakeups,
     catalogue: Catalogue,
+    by: Screen,
     *,
     project_id: ProjectId,
     owner: str,
@@ -33,7 +35,7 @@ def submit(
     parameters: Mapping[str, JsonValue],
     base_url: str,
 ) -> Task:
-    """Write the task and return it. Raises UnknownModel, or BadRequest for a wrong parameter."""
+    """Write the task and return it. Raises UnknownModel, BadRequest (a wrong parameter) or Refused (its prompt)."""
     card = catalogue.find(owner, name)
     if card is None:
         raise UnknownModel
@@ -41,6 +43,7 @@ def submit(
         values = check(card, parameters)
     except ParameterError as error:
         raise BadRequest(str(error)) from error
+    screen(by, project_id, card, values)
     new = NewTask(
         project_id=project_id,
         token="".join(secrets.choice(_TOKEN_CHARS) for _ in range(_TOKEN_LENGTH)),

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from pipelines.contract import (
     Admit,
@@ -22,11 +23,11 @@ from server.domain.errors import LeaseLost, Unavailable
 from server.domain.lifecycle import TaskStatus
 from server.domain.rescue import Limits, after_crash
 from server.domain.task import Claimed, Ending, Lease, StoredFile
-from server.ports import Clock, FileStore, TaskStore, Wakeups
+from server.ports import Clock, FileStore, RefusalLog, TaskStore, Wakeups
 from server.worker.engine_child import EngineChild
 from server.worker.engine_process import Exited
 from server.worker.pictures import store_picture
-from server.worker.prepare import CannotPrepare, Preparation
+from server.worker.prepare import CannotPrepare, GateRefused, Preparation
 from server.worker.progress import progress_payload
 from server.worker.run import Run
 
@@ -54,6 +55,7 @@ class DeskPorts:
     """What the desk works with."""
 
     tasks: TaskStore
+    refusals: RefusalLog
     files: FileStore
     wakeups: Wakeups
     clock: Clock
@@ -97,6 +99,8 @@ class Desk:
         try:
             request, notes = self._ports.preparation.prepare(run.task, run.generation_id)
         except CannotPrepare as error:
+            if isinstance(error, GateRefused):
+                run.also(partial(self._ports.refusals.add, error.refusal))
             run.end(Ending("1", str(error)))
         else:
             for note in notes:

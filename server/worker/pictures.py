@@ -9,13 +9,14 @@ from PIL import Image
 from pipelines.contract import SampleDone
 from server.domain.task import StoredFile, Task
 from server.ports import FileStore
+from server.worker.origin import origin_of, software
 
 
 def encode_png(sample: SampleDone) -> bytes:
-    """Return the sample as a PNG file."""
+    """Return the sample as a PNG file that says it is AI-made. The same sample gives the same bytes."""
     image = Image.frombytes("RGB", (sample.width, sample.height), sample.rgb)
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", compress_level=4)
+    image.save(buffer, format="PNG", compress_level=4, pnginfo=origin_of(software()))
     return buffer.getvalue()
 
 

@@ -1,19 +1,30 @@
 """From a claimed task to an engine's request: its values in engine terms, its LoRAs looked up."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol, cast
 
 from models.card import Value
 from models.catalogue import Catalogue
+from models.gate.gate import Gate
 from models.generation import sdxl_values
 from models.prompt import LoraTag, split_lora_tags
 from models.weights import WeightSet
 from pipelines.contract import GenerationRequest, LoraUse
+from server.domain.errors import Refused
+from server.domain.refusal import NewRefusal, Stage, sha256_of
 from server.domain.task import Task
 
 
 class CannotPrepare(Exception):
     """The task can't be drawn here; the message says why in one sentence."""
+
+
+class GateRefused(CannotPrepare):
+    """The prompt gate refuses the expanded prompt; clients read what they would have read at Run."""
+
+    def __init__(self, refusal: NewRefusal) -> None:
+        super().__init__(Refused().message)
+        self.refusal = refusal
 
 
 class Preparation(Protocol):
@@ -32,8 +43,9 @@ class Preparation(Protocol):
 class CardPreparation:
     """Prepares tasks of the catalogue's cards for one set of weights (None: an engine that needs none)."""
 
-    def __init__(self, catalogue: Catalogue, models: Collection[str], weights: WeightSet | None) -> None:
+    def __init__(self, catalogue: Catalogue, models: Collection[str], weights: WeightSet | None, gate: Gate) -> None:
         self._catalogue = catalogue
+        self._gate = gate
         self._weights = weights
         self.models = models
 
@@ -54,7 +66,9 @@ class CardPreparation:
         negative = split_lora_tags(drawing.negative_prompt)
         notes = [*prompt.notes, *(f"negativePrompt: {note}" for note in negative.notes)]
         of_card = (LoraTag(lora.name, lora.weight) for lora in card.loras)
-        uses = self._resolve((*of_card, *prompt.loras), notes)
+        tags = (*of_card, *prompt.loras)
+        uses = self._resolve(tags, notes)
+        self._screen(task, (drawing.prompt, prompt.text), [*(tag.name for tag in tags), *(use.name for use in uses)])
         request = GenerationRequest(
             generation_id=generation_id,
             prompt=prompt.text,
@@ -72,6 +86,21 @@ class CardPreparation:
             loras=uses,
         )
         return request, notes
+
+    def _screen(self, task: Task, texts: Sequence[str], names: Sequence[str]) -> None:
+        """Ask the gate about what will be drawn: the prompt as sent and as expanded, with the names of its LoRAs."""
+        decision = self._gate.judge("\n".join(dict.fromkeys(texts)), names)
+        if decision.refused:
+            raise GateRefused(
+                NewRefusal(
+                    project_id=task.project_id,
+                    task_id=task.id,
+                    stage=Stage.WORKER,
+                    gate_version=decision.version,
+                    rules=decision.rules,
+                    prompt_sha256=sha256_of(texts[0]),
+                )
+            )
 
     def _resolve(self, tags: tuple[LoraTag, ...], notes: list[str]) -> tuple[LoraUse, ...]:
         """Look the tags up; a prompt's word about a LoRA outweighs the card's."""

@@ -11,7 +11,7 @@ from pipelines.contract import Defunct, Loading, Ready
 from server.domain.errors import Unavailable
 from server.domain.rescue import Limits
 from server.domain.worker import Worker, WorkerState
-from server.ports import Clock, FileStore, TaskStore, Wakeups, WorkerRegistry
+from server.ports import Clock, FileStore, RefusalLog, TaskStore, Wakeups, WorkerRegistry
 from server.services.rescue import rescue
 from server.worker.desk import Desk, DeskPorts, NotStored, Stored
 from server.worker.engine_child import EngineChild
@@ -48,6 +48,7 @@ class Outside:
 
     tasks: TaskStore
     registry: WorkerRegistry
+    refusals: RefusalLog
     files: FileStore
     wakeups: Wakeups
     clock: Clock
@@ -77,6 +78,7 @@ class Supervisor:
         self._child = EngineChild(outside.engine, self._inbox.put, outside.clock, timing.restarts)
         ports = DeskPorts(
             tasks=outside.tasks,
+            refusals=outside.refusals,
             files=outside.files,
             wakeups=outside.wakeups,
             clock=outside.clock,

@@ -19,6 +19,7 @@ def run(owner: str, model: str, request: Request, caller: Caller, body: Body, wi
         wiring.tasks,
         wiring.wakeups,
         wiring.catalogue,
+        wiring.screen,
         project_id=caller.id,
         owner=owner,
         name=model,
