@@ -8,7 +8,7 @@ from functools import cache
 from typing import Final, Protocol
 
 from models.gate.lexicon import Rule, Signal, read_lexicon
-from models.gate.matcher import Findings, Matcher, found_rules
+from models.gate.matcher import Findings, Matcher, Overworked, found_rules
 from models.gate.normal import normalise
 from models.prompt import split_lora_tags
 
@@ -16,10 +16,12 @@ _log = logging.getLogger(__name__)
 
 FAULT: Final = "gate.fault"
 """The rule of a gate that failed: it refuses."""
+EFFORT: Final = "gate.effort"
+"""The rule of a text that is made to keep the gate busy."""
 
-# What only steers the drawing: names of tags, weights, brackets, breaks. No two starts share a character that repeats.
+# What only steers the drawing: openings of tags, weights, breaks and brackets. Possessive, so reading is linear.
 _SYNTAX: Final = re.compile(
-    r"<\s*+(?:lora|lyco|hypernet|embedding)\s*+:|:[\s\d.+-]*+(?=[)\]>:])|BREAK|\bAND\b|[()\[\]{}<>|\\]", re.IGNORECASE
+    r"<\s*+(?i:lora|lyco|hypernet|embedding)\s*+:|:[\s\d.+-]*+(?=[)\]>:])|BREAK|\bAND\b|[()\[\]{}<>|\\]"
 )
 
 
@@ -55,6 +57,8 @@ class Gate:
         """Judge a positive prompt together with the names of its LoRAs. A gate that fails refuses."""
         try:
             return Decision(self.version, self._refusing(prompt, names))
+        except Overworked:
+            return Decision(self.version, (EFFORT,))
         except Exception:  # noqa: BLE001 whatever it is: what can't be judged is not drawn
             _log.exception("the prompt gate failed and refuses the prompt")
             return Decision(self.version, (FAULT,))

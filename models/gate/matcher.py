@@ -18,6 +18,14 @@ _MOST_SKIPS: Final = 2
 _MOST_CHAINED: Final = 2
 _ROOT: Final = 0
 
+MOST_STEPS: Final = 40
+"""Steps per character that a text may cost. People's prompts take one, spelt apart nine; only made-up ones more."""
+_SPARE_STEPS: Final = 4000
+
+
+class Overworked(Exception):
+    """The text is made to be expensive to read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -67,13 +75,15 @@ class Matcher:
             self._rules[node] += (rule,)
 
     def find(self, text: str) -> Findings:
-        """Find every term in a normal form."""
+        """Find every term in a normal form. Raises Overworked."""
         found = Findings()
         view = View(text)
         first = self._children[_ROOT]
         for start in view.starts():
             if any(reading in first for reading in view.readings[start]):
                 self._walk(view, start, found)
+            if found.steps > MOST_STEPS * len(text) + _SPARE_STEPS:
+                raise Overworked
         return found
 
     def _walk(self, view: View, start: int, found: Findings) -> None:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.card import CardError
-from models.gate.gate import FAULT, Gate, load_gate
+from models.gate.gate import EFFORT, FAULT, Gate, load_gate
 from models.gate.lexicon import parse_lexicon, read_lexicon
-from models.gate.matcher import Findings, Matcher
+from models.gate.matcher import Findings, Matcher, Overworked
 from models.gate.normal import lookalikes, normalise
 from tests.unit.models.gate.corpus import EVASIONS
 
@@ -128,5 +128,18 @@ def test_the_work_is_linear_in_the_length(piece):
     def steps(length: int) -> int:
         return MATCHER.find(normalise((piece * length)[:length])).steps
 
-    assert steps(2000) <= 2.3 * steps(1000) + 2000
-    assert steps(2000) <= 250 * 2000
+    try:
+        assert steps(2000) <= 2.3 * steps(1000) + 2000
+    except Overworked:
+        assert GATE.judge(piece * 10_000).rules == (EFFORT,)
+
+
+@pytest.mark.parametrize("piece", ["!i*l", "*i+l"])
+def test_a_text_made_to_be_expensive_is_refused(piece):
+    assert GATE.judge((piece * 2500)[:10_000]).rules == (EFFORT,)
+
+
+@pytest.mark.parametrize("evade", ["plain", "spaced", "dotted", "leet", "repeated", "weighted"])
+def test_whatever_people_write_costs_little(evade):
+    text = normalise(EVASIONS[evade]("a little girl, under the edge of a lake ") * 200)
+    assert MATCHER.find(text).steps <= 15 * len(text)
