@@ -7,12 +7,19 @@ from sqlalchemy import Connection
 
 from server.adapters.sql.engines import open_database
 from server.adapters.sql.receipt_table import TASK_RECEIPTS
+from server.adapters.sql.refusal_table import REFUSALS
 from server.adapters.sql.run_keys import RUN_KEYS
 from server.adapters.sql.tables import METADATA
 from server.adapters.sql.upload_tables import UPLOADS
 from server.adapters.sql.webhook_tables import WEBHOOKS
 
-_TABLES = (TASK_RECEIPTS, RUN_KEYS, UPLOADS, WEBHOOKS)  # in modules of their own, which put them into METADATA
+_TABLES = (
+    TASK_RECEIPTS,
+    REFUSALS,
+    RUN_KEYS,
+    UPLOADS,
+    WEBHOOKS,
+)  # in modules of their own, which put them into METADATA
 
 
 def _migrate(connection: Connection) -> None:

@@ -15,9 +15,11 @@ import httpx2
 from websockets.sync.client import ClientConnection, connect
 
 from models.catalogue import Catalogue
+from models.gate.gate import load_gate
 from server.adapters.clock import SystemClock
 from server.adapters.files import LocalFiles
 from server.adapters.memory import MemoryStores
+from server.adapters.memory.refusals import MemoryRefusalLog
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database
 from server.adapters.sql.projects import SqlProjectStore
@@ -38,6 +40,7 @@ from server.entrypoints.outbound import make_sender
 from server.entrypoints.serve import ApiThread
 from server.ports.files import Downloads
 from server.services.projects import Credentials, create_project
+from server.services.screen import Screen
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
 from server.settings import Settings
@@ -152,6 +155,7 @@ def memory_wiring(folder: Path = Path("nowhere")) -> Wiring:
         clock=SystemClock(),
         health=stores,
         catalogue=Catalogue.load(),
+        screen=Screen(load_gate(), MemoryRefusalLog()),
         limits=Limits(),
         uploads=stores,
         keeper=stores,

@@ -7,12 +7,14 @@ from itertools import count
 from pathlib import Path
 
 from server.adapters.memory import MemoryStores
+from server.adapters.memory.refusals import MemoryRefusalLog
 from server.adapters.sql import schema
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.queue import NO_QUOTA
 from server.adapters.sql.queue_view import SqlQueueView
+from server.adapters.sql.refusals import SqlRefusalLog
 from server.adapters.sql.removals import SqlFileKeeper
 from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.tasks import SqlTaskStore
@@ -26,6 +28,7 @@ from server.domain.task import Claimed, Ending, Lease, NewTask, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
 from server.ports import EventLog, ProjectStore, QueueView, RunCounter, Story, TaskStore, WorkerRegistry
 from server.ports.files import FileKeeper, UploadStore
+from server.ports.refusals import RefusalLog
 from server.ports.webhooks import WebhookStore
 
 _NUMBERS = count(1)
@@ -60,6 +63,7 @@ class Stores:
     counter: RunCounter
     queue: QueueView
     webhooks: WebhookStore
+    refusals: RefusalLog
     database: Database | None = None
 
     def with_quota(self, **limits: int) -> "Stores":
@@ -112,7 +116,7 @@ class Stores:
 
 def memory_stores(quota: Quota = NO_QUOTA) -> Stores:
     stores = MemoryStores(quota=quota)
-    return Stores(stores, stores, stores, stores, stores, stores, stores, stores, stores.webhooks)
+    return Stores(*(stores,) * 8, stores.webhooks, MemoryRefusalLog())
 
 
 def sql_stores(database: Database, quota: Quota = NO_QUOTA) -> Stores:
@@ -126,6 +130,7 @@ def sql_stores(database: Database, quota: Quota = NO_QUOTA) -> Stores:
         SqlRunCounter(database),
         SqlQueueView(database, quota),
         SqlWebhookStore(database),
+        SqlRefusalLog(database),
         database,
     )
 

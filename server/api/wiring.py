@@ -24,6 +24,7 @@ from server.ports import (
 from server.ports.files import FileKeeper, UploadStore
 from server.ports.webhooks import WebhookSender, WebhookStore
 from server.services.retention import Retention
+from server.services.screen import Screen
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
 
@@ -53,6 +54,7 @@ class Wiring:
     clock: Clock
     health: Health
     catalogue: Catalogue
+    screen: Screen
     limits: Limits
     uploads: UploadStore
     keeper: FileKeeper

@@ -48,6 +48,10 @@ class NotFound(EaselError):
     code: ClassVar[int] = 1
 
 
+class Refused(EaselError):
+    """The prompt was not accepted. Change it, and wait a minute before you run it again."""
+
+
 class UnknownModel(EaselError):
     """slug-owner-project-not-exist"""  # noqa: D415 Wiro's own text, sent as it is
 

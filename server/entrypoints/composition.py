@@ -12,6 +12,7 @@ from pathlib import Path
 
 from models.card import CardError
 from models.catalogue import Catalogue
+from models.gate.gate import load_gate
 from models.shipped import Drawable, find_drawable
 from models.weights import WeightSet
 from server.adapters.clock import SystemClock
@@ -21,6 +22,7 @@ from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.queue_view import SqlQueueView
+from server.adapters.sql.refusals import SqlRefusalLog
 from server.adapters.sql.removals import SqlFileKeeper
 from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.schema import SqlHealth
@@ -39,6 +41,7 @@ from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
 from server.ports.files import Downloads
 from server.services.retention import Retention
+from server.services.screen import Screen
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
 from server.settings import Settings
@@ -123,6 +126,7 @@ def make_wiring(
         clock=SystemClock(),
         health=SqlHealth(database),
         catalogue=served_catalogue(settings, miniature=miniature),
+        screen=Screen(load_gate(), SqlRefusalLog(database)),
         limits=LIMITS,
         uploads=SqlUploadStore(database),
         keeper=SqlFileKeeper(database),
@@ -241,6 +245,7 @@ def make_supervisor(
     outside = Outside(
         tasks=SqlTaskStore(database, quota_of(settings)),
         registry=SqlWorkerRegistry(database),
+        refusals=SqlRefusalLog(database),
         files=files,
         wakeups=wakeups,
         clock=SystemClock(),
@@ -253,7 +258,8 @@ def make_supervisor(
         drain=default_drain if settings.drain_seconds is None else settings.drain_seconds,
         stop_grace=settings.stop_seconds,
     )
-    return Supervisor(worker, outside, CardPreparation(catalogue, drawing.models, drawing.weights), timing, LIMITS)
+    preparation = CardPreparation(catalogue, drawing.models, drawing.weights, load_gate())
+    return Supervisor(worker, outside, preparation, timing, LIMITS)
 
 
 def _fake_options(text: str) -> tuple[float, str]:

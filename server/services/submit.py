@@ -16,6 +16,7 @@ from server.domain.types import JsonValue, ProjectId
 from server.ports import TaskStore, Wakeups
 from server.services.run_files import Arrivals, gather
 from server.services.run_key import run_key
+from server.services.screen import Screen, screen
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ def submit(  # noqa: PLR0913 each is a port or a part of the request
     tasks: TaskStore,
     wakeups: Wakeups,
     catalogue: Catalogue,
+    by: Screen,
     *,
     project_id: ProjectId,
     owner: str,
@@ -39,7 +41,8 @@ def submit(  # noqa: PLR0913 each is a port or a part of the request
 ) -> Task:
     """Write the task, with the files that came with it; a repeated Idempotency-Key gives back the task it has made.
 
-    Raises UnknownModel, BadRequest for a wrong parameter, QueueFull, or KeyReused. A refused Run is not remembered.
+    Raises UnknownModel, BadRequest (a wrong parameter), Refused (its prompt), QueueFull, or KeyReused. A refused Run is
+    not remembered.
     """
     card = catalogue.find(owner, name)
     if card is None:
@@ -48,6 +51,7 @@ def submit(  # noqa: PLR0913 each is a port or a part of the request
         values = check(card, parameters)
     except ParameterError as error:
         raise BadRequest(str(error)) from error
+    screen(by, project_id, card, values)
     files = gather(card, parameters, arrivals, tasks, base_url)
     new = NewTask(
         project_id=project_id,

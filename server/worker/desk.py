@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from pipelines.contract import (
@@ -24,11 +25,12 @@ from server.domain.lifecycle import TaskStatus
 from server.domain.rescue import Limits, after_crash
 from server.domain.task import Claimed, Ending, Lease, StoredFile
 from server.ports import Clock, FileStore, TaskStore, Wakeups
+from server.ports.refusals import RefusalLog
 from server.worker.engine_child import EngineChild
 from server.worker.engine_process import Exited
 from server.worker.inputs import Gathered, Inputs, InputSource, NotGathered
 from server.worker.pictures import store_picture
-from server.worker.prepare import CannotPrepare, Preparation
+from server.worker.prepare import CannotPrepare, GateRefused, Preparation
 from server.worker.progress import progress_payload
 from server.worker.run import Run
 
@@ -60,6 +62,7 @@ class DeskPorts:
     """What the desk works with."""
 
     tasks: TaskStore
+    refusals: RefusalLog
     files: FileStore
     wakeups: Wakeups
     clock: Clock
@@ -105,6 +108,8 @@ class Desk:
         try:
             prepared = self._ports.preparation.prepare(run.task, run.generation_id)
         except CannotPrepare as error:
+            if isinstance(error, GateRefused):
+                run.also(partial(self._ports.refusals.add, error.refusal))
             run.end(Ending("1", str(error)))
         else:
             for remark in prepared.remarks:

@@ -13,6 +13,7 @@ from PIL import Image
 from pipelines.contract import SampleDone
 from server.domain.task import StoredFile, Task
 from server.ports import FileStore
+from server.worker.origin import origin_of, software
 from server.worker.prepare import CannotPrepare
 
 MAX_PIXELS: Final = 40_000_000
@@ -21,12 +22,15 @@ _TOO_LARGE: Final = f"An input picture has more than {MAX_PIXELS // 1_000_000} m
 
 
 def encode_png(sample: SampleDone, enlarged_to: tuple[int, int] | None = None) -> bytes:
-    """Return the sample as a PNG file, of another size than it was drawn at where one is given."""
+    """Return the sample as a PNG file that says it is AI-made, of another size than it was drawn at where one is given.
+
+    The same sample gives the same bytes.
+    """
     image = Image.frombytes("RGB", (sample.width, sample.height), sample.rgb)
     if enlarged_to is not None:
         image = image.resize(enlarged_to, Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", compress_level=4)
+    image.save(buffer, format="PNG", compress_level=4, pnginfo=origin_of(software()))
     return buffer.getvalue()
 
 

@@ -6,12 +6,15 @@ from typing import Protocol, cast
 
 from models.card import Value
 from models.catalogue import Catalogue
+from models.gate.gate import Gate
 from models.generation import sdxl_values
 from models.prompt import LoraTag, split_lora_tags
 from models.selection import read_selection
 from models.shipped import drawn_size
 from models.weights import WeightSet
 from pipelines.contract import GenerationRequest, LoraUse
+from server.domain.errors import Refused
+from server.domain.refusal import NewRefusal, Stage, sha256_of
 from server.domain.task import Task
 from server.domain.types import JsonObject
 from server.worker.receipt import receipt_of
@@ -34,6 +37,14 @@ class Prepared:
     enlarged_to: tuple[int, int] | None
 
 
+class GateRefused(CannotPrepare):
+    """The prompt gate refuses the expanded prompt; clients read what they would have read at Run."""
+
+    def __init__(self, refusal: NewRefusal) -> None:
+        super().__init__(Refused().message)
+        self.refusal = refusal
+
+
 class Preparation(Protocol):
     """Knows which models this worker draws, and how to ask its engine for a picture."""
 
@@ -50,8 +61,9 @@ class Preparation(Protocol):
 class CardPreparation:
     """Prepares tasks of the catalogue's cards for one set of weights (None: an engine that needs none)."""
 
-    def __init__(self, catalogue: Catalogue, models: Collection[str], weights: WeightSet | None) -> None:
+    def __init__(self, catalogue: Catalogue, models: Collection[str], weights: WeightSet | None, gate: Gate) -> None:
         self._catalogue = catalogue
+        self._gate = gate
         self._weights = weights
         self.models = models
 
@@ -75,7 +87,9 @@ class CardPreparation:
         negative = split_lora_tags(drawing.negative_prompt)
         notes = [*selection.notes, *prompt.notes, *(f"negativePrompt: {note}" for note in negative.notes)]
         of_card = (LoraTag(lora.name, lora.weight) for lora in card.loras)
-        uses = self._resolve((*of_card, *prompt.loras), notes)
+        tags = (*of_card, *prompt.loras)
+        uses = self._resolve(tags, notes)
+        self._screen(task, (drawing.prompt, prompt.text), [*(tag.name for tag in tags), *(use.name for use in uses)])
         asked = drawing.width, drawing.height
         side = self._weights.miniature_side if self._weights else None
         width, height = asked if side is None else drawn_size(*asked, side)
@@ -101,6 +115,21 @@ class CardPreparation:
             receipt=receipt_of(request, self._weights, asked),
             enlarged_to=asked if asked != (width, height) else None,
         )
+
+    def _screen(self, task: Task, texts: Sequence[str], names: Sequence[str]) -> None:
+        """Ask the gate about what will be drawn: the prompt as sent and as expanded, with the names of its LoRAs."""
+        decision = self._gate.judge("\n".join(dict.fromkeys(texts)), names)
+        if decision.refused:
+            raise GateRefused(
+                NewRefusal(
+                    project_id=task.project_id,
+                    task_id=task.id,
+                    stage=Stage.WORKER,
+                    gate_version=decision.version,
+                    rules=decision.rules,
+                    prompt_sha256=sha256_of(texts[0]),
+                )
+            )
 
     def _resolve(self, tags: tuple[LoraTag, ...], notes: list[str]) -> tuple[LoraUse, ...]:
         """Look the tags up; a prompt's word about a LoRA outweighs the card's."""

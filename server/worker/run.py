@@ -59,6 +59,10 @@ class Run:
         self._drawing_since = self._clock.monotonic()
         self.move(TaskStatus.START)
 
+    def also(self, write: Callable[[], None]) -> None:
+        """Write something else in its turn."""
+        self._writes.append(write)
+
     def log(self, line: str) -> None:
         """Note a line; the first ones also become events."""
         shown = self._log.add(line)

@@ -12,6 +12,7 @@ from server.domain.errors import Unavailable
 from server.domain.rescue import Limits
 from server.domain.worker import Worker, WorkerState
 from server.ports import Clock, FileStore, TaskStore, Wakeups, WorkerRegistry
+from server.ports.refusals import RefusalLog
 from server.services.rescue import rescue
 from server.worker.desk import Desk, DeskNote, DeskPorts
 from server.worker.engine_child import EngineChild
@@ -49,6 +50,7 @@ class Outside:
 
     tasks: TaskStore
     registry: WorkerRegistry
+    refusals: RefusalLog
     files: FileStore
     wakeups: Wakeups
     clock: Clock
@@ -79,6 +81,7 @@ class Supervisor:
         self._child = EngineChild(outside.engine, self._inbox.put, outside.clock, timing.restarts)
         ports = DeskPorts(
             tasks=outside.tasks,
+            refusals=outside.refusals,
             files=outside.files,
             wakeups=outside.wakeups,
             clock=outside.clock,

@@ -1,5 +1,6 @@
 """`easel run`, `project`, `db`, `models` and `doctor`: what they do, and what they say when they can't."""
 
+import hashlib
 import json
 import stat
 from collections.abc import Iterator, Mapping
@@ -162,3 +163,19 @@ def test_the_doctor_reports_an_old_schema(easel: Easels):
     done = easel("doctor", EASEL_DATABASE_URL=url)
     assert done.returncode == 1
     assert "Run: easel db upgrade" in done.stdout
+
+
+# ── easel refusals ───────────────────────────────────────────────────────────────────────────────────────────────────
+def test_refusals_show_rules_and_a_hash_but_no_text(easel: Easels, live: Easel):
+    live.post("Run/hevok/studio-trigger", {"prompt": "a toddler, nudity"})
+    shown = easel.ok(
+        "refusals", "list", "--project", "default", EASEL_DATA_DIR=str(live.settings.data_dir), COLUMNS="250"
+    )
+    assert "minor.child.en" in shown
+    assert "sexual.nudity.en" in shown
+    assert hashlib.sha256(b"a toddler, nudity").hexdigest() in shown
+    assert "toddler" not in shown
+
+
+def test_refusals_of_an_unknown_project(upgraded: Easels):
+    assert "easel project list" in upgraded.refuses("refusals", "list", "--project", "nobody")

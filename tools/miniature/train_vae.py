@@ -13,7 +13,7 @@ from tools.miniature.canvas import Pixels
 from tools.miniature.pictures import as_tensor, measuring_pictures, painted
 from tools.miniature.training import Pace, Phase, use_threads
 
-TRAINED: Final = Path(__file__).parent / "trained" / "vae"
+TRAINED: Final = Path("models/miniature/base/vae")
 _CROP = 64
 _KL_WEIGHT = 2e-4
 
@@ -54,13 +54,11 @@ def train(folder: Path, *, steps: int, pictures: int) -> Phase:
 def finished_vae(folder: Path) -> AutoencoderKL:
     """The averaged weights of the checkpoint in `folder`/vae; its scaling factor gives latents variance one.
 
-    Without a checkpoint there, the trained weights that lie beside this file.
+    Without a checkpoint there, the trained weights that ship with easel.
     """
     checkpoint = folder / "vae" / "checkpoint.pt"
     if not checkpoint.exists():
-        return AutoencoderKL.from_pretrained(
-            TRAINED, use_safetensors=True, local_files_only=True, variant="fp16"
-        ).eval()
+        return AutoencoderKL.from_pretrained(TRAINED, use_safetensors=True, local_files_only=True).eval()
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     plain = build_vae()
     plain.load_state_dict(state["ema"]["module"])

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from models.catalogue import Catalogue
+from models.gate.gate import Gate, load_gate
+from models.gate.matcher import Findings
 from pipelines.contract import (
     Admit,
     Command,
@@ -26,6 +28,7 @@ from pipelines.contract import (
 from server.adapters.clock import SystemClock
 from server.adapters.files import LocalFiles
 from server.adapters.memory import MemoryStores
+from server.adapters.memory.refusals import MemoryRefusalLog
 from server.adapters.outbound.downloads import HttpDownloads
 from server.adapters.outbound.exchange import Caller
 from server.adapters.outbound.guard import Guard
@@ -36,6 +39,7 @@ from server.domain.rescue import Limits
 from server.domain.task import Task
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
+from server.services.screen import Screen
 from server.services.submit import submit
 from server.worker.engine_process import Exited, Heard
 from server.worker.inputs import InputSource
@@ -161,6 +165,13 @@ class Troubled:
         return call
 
 
+class Blind:
+    """Finds nothing in anything."""
+
+    def find(self, text: str) -> Findings:
+        return Findings()
+
+
 class Disk(LocalFiles):
     """A folder that can be full."""
 
@@ -179,6 +190,9 @@ class Shop:
         self.now = 1_700_000_000.0
         self.stores = MemoryStores(now=lambda: self.now)
         self.troubled = Troubled(self.stores)
+        self.refusals = MemoryRefusalLog(now=lambda: self.now)
+        self.gate = load_gate()
+        self.porch_gate = Gate("porch", Blind())  # what stands in the queue is for the worker's gate to judge
         self.engine = engine
         self.files = Disk(folder)
         self.folder = folder
@@ -190,6 +204,7 @@ class Shop:
         outside = Outside(
             tasks=self.troubled,
             registry=self.troubled,
+            refusals=self.refusals,
             files=self.files,
             wakeups=LocalWakeups(),
             clock=SystemClock(),
@@ -205,7 +220,7 @@ class Shop:
             "stop_grace": 0.05,
             "retry": 0.05,
         }
-        preparation = CardPreparation(self.catalogue, self.models, None)
+        preparation = CardPreparation(self.catalogue, self.models, None, self.gate)
         self.supervisor = Supervisor(worker, outside, preparation, Timing(**{**paces, **timing}), Limits())
         self.code: int | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -226,6 +241,7 @@ class Shop:
             self.stores,
             LocalWakeups(),
             self.catalogue,
+            Screen(self.porch_gate, self.refusals),
             project_id=self.project.id,
             owner="hevok",
             name="studio-trigger",
