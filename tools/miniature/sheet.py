@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("models/miniature"))
     parser.add_argument("--to", type=Path, default=Path("docs/miniature.png"))
     options = parser.parse_args()
-    draw_sheet(Painter(options.model)).quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(options.to, optimize=True)
+    draw_sheet(Painter(options.model)).save(options.to, optimize=True)
 
 
 if __name__ == "__main__":
