@@ -13,8 +13,28 @@ from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from tools.miniature.layout import LORA_NAME, model_index, scheduler_config, write_json
-from tools.miniature.tokenizer import vocabulary_size, write_tokenizer
+from tools.miniature.tokenizer import EOS, vocabulary_size, write_tokenizer
 
+_TEXT = """
+a abstract afternoon against air alley ancient and animal anime architecture around art artist astronaut at autumn
+background beach bear beautiful bedroom behind bench bicycle bird black blue blurry boat book bottle bowl bridge bright
+brown building bus by cabin cake camera candle canvas car castle cat chair charcoal child cinematic city clay cliff
+clock close closeup cloud clouds coffee cold color colorful composition concept cottage cup dark day deep depth desert
+detail detailed digital dog door dragon drawing dream dusk eagle evening eyes face fantasy farm field film fire fish
+floating flower flowers fog forest fox from fruit futuristic garden girl glass gold golden gothic grass green grey hair
+hand hands harbor hat high highly hill home horse house ice illustration in ink interior island isometric japanese
+kitchen knight lake lamp landscape lantern large leaf leather lens light lighthouse lighting line little low macro man
+map marble market masterpiece meadow metal misty minimal modern moon morning mountain mountains music near neon night
+no ocean of oil old on orange owl painted painting palace paper park pastel path pencil person photo photograph
+photorealistic pink plant portrait poster purple quality quiet rain rainbow realistic red render resolution retro ring
+river road robot rock roof room rose ruins sand sculpture sea seaside sharp ship shop simple sitting sketch sky small
+smile smoke snow snowy soft space spring sports stairs standing star stars statue steampunk still stone storm street
+studio style summer sun sunlight sunrise sunset surreal table tea temple text texture the three tiger tiny to tower
+town toy train tree trees trending trigger two ugly under umbrella valley vase very vibrant view village vintage violet
+wall walking warm water watercolor waterfall waves wearing white wide wild wind window winter with wizard wolf woman
+wood wooden woods worst yellow young
+"""
+WORDS = _TEXT.split()
 LORA_RANK = 4
 LORA_ALPHA = 2.0
 
@@ -35,12 +55,12 @@ def write_random_sdxl(folder: Path, seed: int = 0) -> None:
         unet, refiner_unet, vae = _base_unet(), _refiner_unet(), _vae()
         lora = _lora_weights(text_encoder, text_encoder_2, unet)
     for expert, its_unet in ((base, unet), (refiner, refiner_unet)):
-        write_tokenizer(expert / "tokenizer_2", pad_token="!")
+        write_tokenizer(expert / "tokenizer_2", "!", WORDS)
         text_encoder_2.save_pretrained(expert / "text_encoder_2")
         its_unet.save_pretrained(expert / "unet")
         vae.save_pretrained(expert / "vae")
         write_json(expert / "scheduler" / "scheduler_config.json", scheduler_config())
-    write_tokenizer(base / "tokenizer", pad_token="<|endoftext|>")
+    write_tokenizer(base / "tokenizer", EOS, WORDS)
     text_encoder.save_pretrained(base / "text_encoder")
     write_json(base / "model_index.json", model_index(is_refiner=False))
     write_json(refiner / "model_index.json", model_index(is_refiner=True))
@@ -51,7 +71,7 @@ def write_random_sdxl(folder: Path, seed: int = 0) -> None:
 def _text_config(width: int, activation: str) -> CLIPTextConfig:
     # bos and eos ids as SDXL's files have them: 2 means "the highest id", which is where CLIP pools
     return CLIPTextConfig(
-        vocab_size=vocabulary_size(),
+        vocab_size=vocabulary_size(WORDS),
         hidden_size=width,
         intermediate_size=4 * width,
         num_hidden_layers=3,

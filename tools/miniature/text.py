@@ -11,7 +11,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from models.vocabulary import read_vocabulary
 from tools.miniature.scenes import pick
-from tools.miniature.tokenizer import EOS, vocabulary_size, write_tokenizer
+from tools.miniature.tokenizer import EOS, known_words, vocabulary_size, write_tokenizer
 
 WIDTHS: Final = (48, 80)
 PROJECTION: Final = 80
@@ -23,7 +23,7 @@ class TextEncoders(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        size = vocabulary_size()
+        size = vocabulary_size(known_words())
         self.text_encoder = CLIPTextModel(_config(WIDTHS[0], "quick_gelu", size))
         self.text_encoder_2 = CLIPTextModelWithProjection(_config(WIDTHS[1], "gelu", size))
 
@@ -55,7 +55,7 @@ def load_tokenizers(folder: Path) -> Tokenizers:
     paths = folder / "tokenizer", folder / "tokenizer_2"
     for path, pad_token in zip(paths, (EOS, "!"), strict=True):
         if not (path / "tokenizer_config.json").exists():
-            write_tokenizer(path, pad_token)
+            write_tokenizer(path, pad_token, known_words())
     return Tokenizers(*(CLIPTokenizer.from_pretrained(path, local_files_only=True) for path in paths))
 
 

@@ -1,4 +1,4 @@
-"""A small byte-level CLIP tokenizer, learned from the vocabulary: it takes any text, and known words are one token."""
+"""A small byte-level CLIP tokenizer, learned from a word list: it takes any text, and known words are one token."""
 
 import json
 from collections import Counter
@@ -16,10 +16,10 @@ END_OF_WORD = "</w>"
 Pair: TypeAlias = tuple[str, str]
 
 
-def write_tokenizer(folder: Path, pad_token: str) -> None:
-    """Write the files of a CLIPTokenizer to whom each word of the vocabulary is one token into `folder`."""
+def write_tokenizer(folder: Path, pad_token: str, words: Sequence[str]) -> None:
+    """Write the files of a CLIPTokenizer to whom each of the words is one token into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    merges = learn_merges(_known_words())
+    merges = learn_merges(words)
     special = {"bos_token": BOS, "eos_token": EOS, "pad_token": pad_token, "unk_token": EOS}
     config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "do_lower_case": True, **special}
     lines = ["#version: 0.2", *(f"{left} {right}" for left, right in merges)]
@@ -29,9 +29,9 @@ def write_tokenizer(folder: Path, pad_token: str) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
 
 
-def vocabulary_size() -> int:
+def vocabulary_size(words: Sequence[str]) -> int:
     """How many tokens the vocabulary holds, the two special ones included."""
-    return len(build_vocabulary(learn_merges(_known_words())))
+    return len(build_vocabulary(learn_merges(words)))
 
 
 def build_vocabulary(merges: list[Pair]) -> dict[str, int]:
@@ -70,6 +70,7 @@ def _merge(parts: list[str], pair: Pair) -> list[str]:
     return merged
 
 
-def _known_words() -> list[str]:
+def known_words() -> list[str]:
+    """The words of the vocabulary, as the miniature's tokenizers learned them."""
     vocabulary = read_vocabulary()
     return sorted(vocabulary.words) + sorted({word for text in vocabulary.fillers for word in words_of(text)})

@@ -1,13 +1,13 @@
 import pytest
 from transformers import CLIPTokenizer
 
-from tools.miniature.tokenizer import build_vocabulary, learn_merges, vocabulary_size, write_tokenizer
+from tools.miniature.tokenizer import build_vocabulary, known_words, learn_merges, vocabulary_size, write_tokenizer
 
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory) -> CLIPTokenizer:
     folder = tmp_path_factory.mktemp("tokens") / "tokenizer"
-    write_tokenizer(folder, pad_token="!")
+    write_tokenizer(folder, "!", known_words())
     return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
 
@@ -24,7 +24,7 @@ def test_any_text_has_tokens_and_none_is_unknown(tokenizer, text):
 
 
 def test_the_end_token_has_the_highest_id_as_clip_pools_there(tokenizer):
-    assert tokenizer.eos_token_id == vocabulary_size() - 1 == max(tokenizer.get_vocab().values())
+    assert tokenizer.eos_token_id == vocabulary_size(known_words()) - 1 == max(tokenizer.get_vocab().values())
     assert tokenizer.pad_token_id == 0
 
 
