@@ -115,8 +115,12 @@ class Stores:
 
 
 def memory_stores(quota: Quota = NO_QUOTA) -> Stores:
-    stores = MemoryStores(quota=quota)
-    return Stores(*(stores,) * 8, stores.webhooks, MemoryRefusalLog())
+    return over(MemoryStores(quota=quota))
+
+
+def over(memory: MemoryStores) -> Stores:
+    """All ports over one object."""
+    return Stores(*(memory,) * 8, memory.webhooks, MemoryRefusalLog())
 
 
 def sql_stores(database: Database, quota: Quota = NO_QUOTA) -> Stores:

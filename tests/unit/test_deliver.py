@@ -16,7 +16,7 @@ from server.domain.types import TaskId
 from server.domain.webhook import SCHEDULE, Answer, WebhookState
 from server.services.deliver import Post, deliver
 from server.services.webhook_secrets import rotate_secret, signing_secrets
-from tests.stores import MODEL, WORKER, Stores, new_task
+from tests.stores import MODEL, WORKER, new_task, over
 from tests.unit.test_webhook import verify
 
 DAY = 86400.0
@@ -47,7 +47,7 @@ class World:
     def __init__(self, folder: Path, answers) -> None:
         self.now = 1_790_000_000.0
         self.memory = memory = MemoryStores(lambda: self.now)
-        self.stores = Stores(memory, memory, memory, memory, memory.webhooks)
+        self.stores = over(memory)
         self.receivers = Receivers(answers)
         self.box = FileKeySecretBox(folder / "secret.key")
         self.project = self.stores.project().id

@@ -6,6 +6,7 @@ from tests.serving import signed
 from tests.wire.porch import RUN, error_of
 
 MCP = {"type": "model", "sort": "id", "order": "DESC", "start": "0", "limit": "20"}
+QUEUE_KEYS = {"queueposition", "estimatedstart"}
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 
 
@@ -42,7 +43,9 @@ def test_the_projects_own_tasks_newest_first(ids):
 def test_a_task_looks_as_in_detail(idle, headers):
     for task in idle.post("Task/List", MCP, headers=headers).json()["tasklist"]:
         alone = idle.post("Task/Detail", {"taskid": task["id"]}, headers=headers).json()
-        assert alone["tasklist"] == [task]
+        # where a task stands in the queue is counted in Detail alone
+        shown = [{key: value for key, value in alone["tasklist"][0].items() if key not in QUEUE_KEYS}]
+        assert shown == [task]
 
 
 @pytest.mark.parametrize("order", ["ASC", "asc"])

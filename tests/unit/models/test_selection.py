@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.catalogue import Catalogue
+from models.gate.gate import load_gate
 from models.parameters import check
 from models.prompt import split_lora_tags
 from models.selection import read_selection
@@ -71,7 +72,7 @@ def prepared(**sent: object):
     catalogue = Catalogue.load()
     card = catalogue.find(*LORAXL.split("/"))
     assert card is not None
-    weights = WeightSet(base=Path("/base"), refiner=None, loras=LORAS, miniature=False)
+    weights = WeightSet(base=Path("/base"), refiner=None, loras=LORAS)
     task = Task(
         id=TaskId(1),
         uuid="",
@@ -91,8 +92,8 @@ def prepared(**sent: object):
         message="",
         times={},
     )
-    request, notes = CardPreparation(catalogue, [LORAXL], weights).prepare(task, "g")
-    return request.prompt, [(lora.name, lora.weight) for lora in request.loras], notes
+    drawn = CardPreparation(catalogue, [LORAXL], weights, load_gate()).prepare(task, "g")
+    return drawn.request.prompt, [(lora.name, lora.weight) for lora in drawn.request.loras], drawn.remarks
 
 
 def test_a_selected_lora_is_used_as_a_tag_of_weight_1_would_be():

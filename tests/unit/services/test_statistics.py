@@ -12,7 +12,7 @@ from server.domain.runs import RunCount, Runs
 from server.domain.task import Ending
 from server.domain.types import TaskId
 from server.services.statistics import FRESH_SECONDS, Statistics
-from tests.stores import MODEL, Stores
+from tests.stores import MODEL, over
 
 
 class HandClock:
@@ -45,7 +45,7 @@ class House:
     def __init__(self) -> None:
         self.clock = HandClock()
         memory = MemoryStores(now=self.clock.monotonic)
-        self.stores = Stores(memory, memory, memory, memory, memory)
+        self.stores = over(memory)
         self.counter = Counting(memory)
         self.statistics = Statistics(self.counter, self.clock)
         self.project = self.stores.project()

@@ -7,12 +7,15 @@ import pytest
 from PIL import Image
 
 from models.catalogue import Catalogue
+from models.gate.gate import load_gate
 from models.shipped import miniature_weights
 from models.weights import WeightSet
 from pipelines.contract import SampleDone
 from server.adapters.memory import MemoryStores
+from server.adapters.memory.refusals import MemoryRefusalLog
 from server.adapters.wakeups import LocalWakeups
 from server.domain.task import Task
+from server.services.screen import Screen
 from server.services.submit import submit
 from server.worker.pictures import encode_png
 from server.worker.prepare import CardPreparation, Prepared
@@ -20,6 +23,7 @@ from server.worker.receipt import notes_of
 from tests.stores import new_project
 
 CATALOGUE = Catalogue.load()
+GATE = load_gate()
 SLUG = "hevok/studio-trigger"
 REAL = WeightSet(base=Path("/m/sdxl-base"), refiner=Path("/m/sdxl-refiner"), loras={"ink": Path("/m/loras/ink")})
 
@@ -36,6 +40,7 @@ def task(**parameters: str) -> Task:
         stores,
         LocalWakeups(),
         CATALOGUE,
+        Screen(GATE, MemoryRefusalLog()),
         project_id=stores.create(new_project("one")).id,
         owner="hevok",
         name="studio-trigger",
@@ -45,7 +50,7 @@ def task(**parameters: str) -> Task:
 
 
 def prepared(weights: WeightSet | None, **parameters: str) -> Prepared:
-    return CardPreparation(CATALOGUE, [SLUG], weights).prepare(task(**parameters), "g1")
+    return CardPreparation(CATALOGUE, [SLUG], weights, GATE).prepare(task(**parameters), "g1")
 
 
 # ── size ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
