@@ -112,10 +112,7 @@ class Desk:
                 run.also(partial(self._ports.refusals.add, error.refusal))
             run.end(Ending("1", str(error)))
         else:
-            for remark in prepared.remarks:
-                run.log(remark)
-            run.enlarged_to = prepared.enlarged_to
-            run.add_to_receipt(prepared.receipt)
+            run.take(prepared)
             if self._inputs.wanted(run.task):
                 self._inputs.start(run.task, prepared.request)
             else:

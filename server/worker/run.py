@@ -11,6 +11,7 @@ from server.domain.types import JsonObject, JsonValue
 from server.ports import Clock, TaskStore
 from server.services.story import ending_events
 from server.worker.log_tail import LogTail, clean
+from server.worker.prepare import Prepared
 from server.worker.receipt import notes_of
 
 REPORT_SECONDS = 0.25
@@ -73,6 +74,13 @@ class Run:
     def note(self, line: str) -> None:
         """Note a line in the log without making it an event."""
         self._log.note(line)
+
+    def take(self, prepared: Prepared) -> None:
+        """Tell what preparing has found out."""
+        for remark in prepared.remarks:
+            self.log(remark)
+        self.enlarged_to = prepared.enlarged_to
+        self.add_to_receipt(prepared.receipt)
 
     def add_to_receipt(self, subjects: JsonObject) -> None:
         """Add to what the task's receipt says; its sentences go to the log too."""
