@@ -163,8 +163,7 @@ def test_a_worker_that_wakes_up_while_another_draws_its_task_does_not_disturb_it
     assert ends(story) == 1
     assert (story.task.pexit, story.task.attempt, [file.attempt for file in story.task.outputs]) == ("0", 2, [2])
     times = story.task.times
-    # Nobody cut it short; half its time, for START may be written late.
-    assert times[TaskStatus.END] - times[TaskStatus.START] > 60 * 0.05 / 2
+    assert times[TaskStatus.END] - times[TaskStatus.START] > 60 * 0.05  # nobody cut it short
     assert [event.type for event in story.events].count(EventType.START) == 2
 
 
