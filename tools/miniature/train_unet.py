@@ -6,12 +6,13 @@ import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
+from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from tools.miniature.diffusion import add_noise, weighted_loss
 from tools.miniature.latents import Latents, encoded
 from tools.miniature.text import TextEncoders, load_tokenizers, strew
 from tools.miniature.train_vae import finished_vae
-from tools.miniature.training import Pace, Phase, Plan, run_from_command_line
+from tools.miniature.training import SHIPPED, Pace, Phase, Plan, run_from_command_line
 from tools.miniature.unets import build_base, time_ids
 from tools.miniature.world import NATIVE
 
@@ -39,13 +40,27 @@ class Base(nn.Module):
         )[0]
         return noise
 
+    def load_exported(self, folder: Path) -> None:
+        """Take the weights of an expert that `layout.py` wrote."""
+        self.unet.load_state_dict(UNet2DConditionModel.from_pretrained(folder / "unet").state_dict())
+        for name, model in (("text_encoder", CLIPTextModel), ("text_encoder_2", CLIPTextModelWithProjection)):
+            encoder: nn.Module = self.encoders.get_submodule(name)
+            encoder.load_state_dict(model.from_pretrained(folder / name).state_dict())
+
 
 def train(folder: Path, plan: Plan) -> Phase:
-    """Train on, from where the checkpoint in `folder`/unet stands to the end of the plan."""
+    """Train on, from where the checkpoint in `folder`/unet stands to the end of the plan.
+
+    What starts from what ships keeps its text encoders, which the refiner and the LoRA have learnt from too.
+    """
     torch.manual_seed(1)
+    base = Base()
+    if plan.from_shipped:
+        base.load_exported(SHIPPED / "base")
+        base.encoders.requires_grad_(requires_grad=False)
     phase = Phase(
         folder=folder / "unet",
-        module=Base().to(memory_format=torch.channels_last),  # a quarter faster on a CPU
+        module=base.to(memory_format=torch.channels_last),  # a quarter faster on a CPU
         pace=Pace(steps=plan.steps, rate=1e-3),
         seed=2,
         ema_decay=0.9995,
@@ -75,10 +90,13 @@ def draw_batch(latents: Latents, batch: int, generator: torch.Generator) -> tupl
 
 
 def finished_base(folder: Path) -> Base:
-    """The averaged weights of the checkpoint in `folder`/unet."""
+    """The averaged weights of the checkpoint in `folder`/unet; without one there, those that ship with easel."""
     base = Base()
-    state = torch.load(folder / "unet" / "checkpoint.pt", map_location="cpu", weights_only=True)
-    base.load_state_dict(state["ema"]["module"])
+    checkpoint = folder / "unet" / "checkpoint.pt"
+    if checkpoint.exists():
+        base.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["ema"]["module"])
+    else:
+        base.load_exported(SHIPPED / "base")
     return base.eval()
 
 

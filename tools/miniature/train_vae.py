@@ -11,9 +11,9 @@ from torch.nn import functional
 
 from tools.miniature.canvas import Pixels
 from tools.miniature.pictures import as_tensor, measuring_pictures, painted
-from tools.miniature.training import Pace, Phase, use_threads
+from tools.miniature.training import SHIPPED, Pace, Phase, use_threads
 
-TRAINED: Final = Path("models/miniature/base/vae")
+TRAINED: Final = SHIPPED / "base" / "vae"
 _CROP = 64
 _KL_WEIGHT = 2e-4
 

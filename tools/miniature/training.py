@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import nn
 
 from tools.miniature.muon import Muon
+
+SHIPPED: Final = Path("models/miniature")
 
 
 class Ema:
@@ -61,11 +63,15 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much a phase takes: where its schedule of steps ends, rows in a step, pictures to draw them from."""
+    """How much a phase takes: where its schedule of steps ends, rows in a step, pictures to draw them from.
+
+    `from_shipped` starts a phase that has no checkpoint from the weights that ship with easel, not from random ones.
+    """
 
     steps: int
     batch: int
     pictures: int
+    from_shipped: bool = False
 
 
 @dataclass(kw_only=True)
@@ -188,6 +194,10 @@ def run_from_command_line(train: Callable[[Path, Plan], object], description: st
     parser.add_argument("--batch", type=int, default=plan.batch)
     parser.add_argument("--pictures", type=int, default=plan.pictures)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--from-shipped", action="store_true", help="start from the weights that ship, not random ones")
     options = parser.parse_args()
     use_threads(options.threads)
-    train(options.folder, Plan(steps=options.steps, batch=options.batch, pictures=options.pictures))
+    train(
+        options.folder,
+        Plan(steps=options.steps, batch=options.batch, pictures=options.pictures, from_shipped=options.from_shipped),
+    )
