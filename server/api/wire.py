@@ -31,10 +31,9 @@ _REMOVED: Final = {
 
 
 def task_wire(task: Task, catalogue: Catalogue) -> Wire:
-    """Return the task object of Task/Detail. `attempt`, `partialoutputs`, `outputsremoved`, `receipt` are ours."""
+    """Return the task object of Task/Detail: Wiro's fields, then ours."""
     owner, _, name = task.model.partition("/")
     card = catalogue.find(owner, name)
-    outputs = [output_wire(task, file) for file in task.outputs]
     return {
         "id": str(task.id),
         "uuid": task.uuid,
@@ -61,12 +60,19 @@ def task_wire(task: Task, catalogue: Catalogue) -> Wire:
         **{field: _seconds(task, status, "0") for field, status in _TIMES.items()},
         "pexit": task.pexit,
         "categories": json.dumps(list(card.categories) if card else []),
-        "outputs": outputs,
+        "outputs": [output_wire(task, file) for file in task.outputs],
         "outputfolderid": "0" if task.removed else str(task.id),
         "size": str(sum(file.size for file in task.outputs)),
         "modelslugowner": owner,
         "modelslugproject": name,
         "modeldescription": card.description if card else "",
+        **_additions(task),
+    }
+
+
+def _additions(task: Task) -> Wire:
+    """Return what a task object has here that Wiro's hasn't."""
+    return {
         "attempt": task.attempt,
         "outputsremoved": _REMOVED[task.removed] if task.removed else "",
         "receipt": task.receipt,

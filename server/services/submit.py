@@ -5,16 +5,18 @@ import secrets
 import string
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from models.card import Card
 from models.catalogue import Catalogue
 from models.parameters import ParameterError, check
 from server.domain.errors import BadRequest, UnknownModel
 from server.domain.task import NewTask, Task
 from server.domain.types import JsonValue, ProjectId
 from server.ports import TaskStore, Wakeups
-from server.services.run_files import Arrivals, gather
+from server.services.run_files import Arrivals, RunFiles, gather
 from server.services.run_key import run_key
 from server.services.screen import Screen, screen
 
@@ -25,52 +27,55 @@ _TOKEN_LENGTH: Final = 30
 _MAX_URL: Final = 2048
 
 
-def submit(  # noqa: PLR0913 each is a port or a part of the request
-    tasks: TaskStore,
-    wakeups: Wakeups,
-    catalogue: Catalogue,
-    by: Screen,
-    *,
-    project_id: ProjectId,
-    owner: str,
-    name: str,
-    parameters: Mapping[str, JsonValue],
-    base_url: str,
-    arrivals: Arrivals | None = None,
-    idempotency_key: str = "",
-) -> Task:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What a Run asks for: `parameters` as sent; `base_url` is where its files will be fetched."""
+
+    project_id: ProjectId
+    owner: str
+    name: str
+    parameters: Mapping[str, JsonValue]
+    base_url: str
+    arrivals: Arrivals | None = None
+    idempotency_key: str = ""
+
+
+def submit(tasks: TaskStore, wakeups: Wakeups, catalogue: Catalogue, by: Screen, run: Submission) -> Task:
     """Write the task, with the files that came with it; a repeated Idempotency-Key gives back the task it has made.
 
     Raises UnknownModel, BadRequest (a wrong parameter), Refused (its prompt), QueueFull, or KeyReused. A refused Run is
     not remembered.
     """
-    card = catalogue.find(owner, name)
+    card = catalogue.find(run.owner, run.name)
     if card is None:
         raise UnknownModel
     try:
-        values = check(card, parameters)
+        values = check(card, run.parameters)
     except ParameterError as error:
         raise BadRequest(str(error)) from error
-    screen(by, project_id, card, values)
-    files = gather(card, parameters, arrivals, tasks, base_url)
-    new = NewTask(
-        project_id=project_id,
+    screen(by, run.project_id, card, values)
+    files = gather(card, run.parameters, run.arrivals, tasks, run.base_url)
+    with files.kept():
+        task = tasks.submit(_new_task(run, card, values, files))
+    wakeups.wake()
+    return task
+
+
+def _new_task(run: Submission, card: Card, values: Mapping[str, JsonValue], files: RunFiles) -> NewTask:
+    return NewTask(
+        project_id=run.project_id,
         token="".join(secrets.choice(_TOKEN_CHARS) for _ in range(_TOKEN_LENGTH)),
         uuid=str(uuid.uuid4()),
         model=card.slug,
-        parameters=files.echo(parameters),
+        parameters=files.echo(run.parameters),
         values={**values, **files.urls},
-        callback_url=_callback_url(parameters.get("callbackUrl")),
-        base_url=base_url,
+        callback_url=_callback_url(run.parameters.get("callbackUrl")),
+        base_url=run.base_url,
         uploads=tuple(file.upload for file in files.incoming),
         inputs=tuple(files.inputs),
         cps=card.cps,
-        run_key=run_key(idempotency_key, card.slug, {**parameters, **files.prints()}),
+        run_key=run_key(run.idempotency_key, card.slug, {**run.parameters, **files.prints()}),
     )
-    with files.kept():
-        task = tasks.submit(new)
-    wakeups.wake()
-    return task
 
 
 def _callback_url(value: JsonValue) -> str:

@@ -1,13 +1,13 @@
 """From a claimed task to an engine's request: its values in engine terms, its LoRAs looked up."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
-from models.card import Value
+from models.card import Card, Value
 from models.catalogue import Catalogue
 from models.gate.gate import Gate
-from models.generation import sdxl_values
+from models.generation import SdxlValues, sdxl_values
 from models.prompt import LoraTag, split_lora_tags
 from models.selection import read_selection
 from models.shipped import drawn_size
@@ -69,18 +69,8 @@ class CardPreparation:
 
     def prepare(self, task: Task, generation_id: str) -> Prepared:
         """Return the request: no LoRA tag is left in its prompt, and every LoRA is a file that is there."""
-        owner, _, name = task.model.partition("/")
-        card = self._catalogue.find(owner, name)
-        if card is None:
-            raise CannotPrepare(f"This worker has no card for {task.model}. Install the card, or run the task again.")
-        values = cast("dict[str, Value]", task.values)
-        try:
-            drawing = sdxl_values(values)
-        except (KeyError, TypeError, ValueError) as error:
-            # A task may be older than the card. Unheard of, it would take one worker after the other down with it.
-            raise CannotPrepare(
-                f"The task's values don't fit this worker's card for {task.model} ({error!r}). Run the task again."
-            ) from error
+        card, values = self._card(task), cast("dict[str, Value]", task.values)
+        drawing = _drawing(task, values)
         # In front, so that a weight in the prompt's own tag has the last word.
         selection = read_selection(values)
         prompt = split_lora_tags(selection.tags + drawing.prompt)
@@ -92,29 +82,22 @@ class CardPreparation:
         self._screen(task, (drawing.prompt, prompt.text), [*(tag.name for tag in tags), *(use.name for use in uses)])
         asked = drawing.width, drawing.height
         side = self._weights.miniature_side if self._weights else None
-        width, height = asked if side is None else drawn_size(*asked, side)
-        request = GenerationRequest(
-            generation_id=generation_id,
-            prompt=prompt.text,
-            negative_prompt=negative.text,
-            width=width,
-            height=height,
-            samples=drawing.samples,
-            seed=drawing.seed,
-            steps=drawing.steps,
-            refiner_steps=drawing.refiner_steps,
-            guidance_scale=drawing.guidance_scale,
-            high_noise_frac=drawing.high_noise_frac,
-            use_refiner=drawing.use_refiner,
-            noise_scheduler=drawing.noise_scheduler,
-            loras=uses,
-        )
+        drawn = asked if side is None else drawn_size(*asked, side)
+        expanded = replace(drawing, prompt=prompt.text, negative_prompt=negative.text)
+        request = _request(generation_id, expanded, drawn, uses)
         return Prepared(
             request=request,
             remarks=notes,
             receipt=receipt_of(request, self._weights, asked),
-            enlarged_to=asked if asked != (width, height) else None,
+            enlarged_to=asked if asked != drawn else None,
         )
+
+    def _card(self, task: Task) -> Card:
+        owner, _, name = task.model.partition("/")
+        card = self._catalogue.find(owner, name)
+        if card is None:
+            raise CannotPrepare(f"This worker has no card for {task.model}. Install the card, or run the task again.")
+        return card
 
     def _screen(self, task: Task, texts: Sequence[str], names: Sequence[str]) -> None:
         """Ask the gate about what will be drawn: the prompt as sent and as expanded, with the names of its LoRAs."""
@@ -141,3 +124,35 @@ class CardPreparation:
             else:
                 uses[path.stem] = LoraUse(name=path.stem, path=str(path), weight=tag.weight)
         return tuple(uses[name] for name in sorted(uses))
+
+
+def _drawing(task: Task, values: Mapping[str, Value]) -> SdxlValues:
+    try:
+        return sdxl_values(values)
+    except (KeyError, TypeError, ValueError) as error:
+        # A task may be older than the card. Unheard of, it would take one worker after the other down with it.
+        raise CannotPrepare(
+            f"The task's values don't fit this worker's card for {task.model} ({error!r}). Run the task again."
+        ) from error
+
+
+def _request(
+    generation_id: str, drawing: SdxlValues, size: tuple[int, int], loras: tuple[LoraUse, ...]
+) -> GenerationRequest:
+    width, height = size
+    return GenerationRequest(
+        generation_id=generation_id,
+        prompt=drawing.prompt,
+        negative_prompt=drawing.negative_prompt,
+        width=width,
+        height=height,
+        samples=drawing.samples,
+        seed=drawing.seed,
+        steps=drawing.steps,
+        refiner_steps=drawing.refiner_steps,
+        guidance_scale=drawing.guidance_scale,
+        high_noise_frac=drawing.high_noise_frac,
+        use_refiner=drawing.use_refiner,
+        noise_scheduler=drawing.noise_scheduler,
+        loras=loras,
+    )

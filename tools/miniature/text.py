@@ -67,6 +67,14 @@ def strew(caption: str, rng: np.random.Generator) -> str:
     return ", ".join([*extra[:split], caption, *extra[split:]])
 
 
+def fragment(caption: str, rng: np.random.Generator) -> str:
+    """Some words of the caption in a row: prompts are short at times, and a negative one may name a colour alone."""
+    words = caption.replace(",", "").split()
+    length = int(rng.integers(1, len(words) + 1))
+    start = int(rng.integers(len(words) - length + 1))
+    return " ".join(words[start : start + length])
+
+
 def _nonsense(rng: np.random.Generator) -> str:
     words = (
         "".join(pick(rng, _LETTERS) for _ in range(int(rng.integers(2, 9)))) for _ in range(int(rng.integers(1, 3)))

@@ -10,7 +10,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from tools.miniature.diffusion import add_noise, weighted_loss
 from tools.miniature.latents import Latents, encoded
-from tools.miniature.text import TextEncoders, load_tokenizers, strew
+from tools.miniature.text import TextEncoders, fragment, load_tokenizers, strew
 from tools.miniature.train_vae import finished_vae
 from tools.miniature.training import SHIPPED, Pace, Phase, Plan, run_from_command_line
 from tools.miniature.unets import build_base, time_ids
@@ -18,6 +18,7 @@ from tools.miniature.world import NATIVE
 
 PLAN = Plan(steps=20_000, batch=32, pictures=40_000)
 _DROPPED = 0.1
+_CUT = 0.1
 _STREWN = 0.15
 
 
@@ -78,14 +79,20 @@ def train(folder: Path, plan: Plan) -> Phase:
 
 
 def draw_batch(latents: Latents, batch: int, generator: torch.Generator) -> tuple[torch.Tensor, list[str]]:
-    """Draw rows at random; some captions are dropped, which guidance needs, and some strewn with other words."""
+    """Draw rows at random; some captions are dropped, which guidance needs, some cut short, some strewn with words."""
     rows = torch.randint(len(latents.captions), (batch,), generator=generator).tolist()
     rng = np.random.default_rng(int(torch.randint(2**31, (), generator=generator)))
     captions: list[str] = []
     for row in rows:
         fate = rng.random()
         caption = latents.captions[row]
-        captions.append("" if fate < _DROPPED else strew(caption, rng) if fate > 1 - _STREWN else caption)
+        if fate < _DROPPED:
+            caption = ""
+        elif fate < _DROPPED + _CUT:
+            caption = fragment(caption, rng)
+        elif fate > 1 - _STREWN:
+            caption = strew(caption, rng)
+        captions.append(caption)
     return latents.values[rows].float(), captions
 
 

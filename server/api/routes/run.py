@@ -8,7 +8,7 @@ from server.api.received import RunBody
 from server.api.wire import Wire
 from server.api.wiring import Wired
 from server.services.run_files import Arrivals
-from server.services.submit import submit
+from server.services.submit import Submission, submit
 
 router = APIRouter()
 
@@ -21,12 +21,14 @@ def run(owner: str, model: str, request: Request, caller: Caller, body: RunBody,
         wiring.wakeups,
         wiring.catalogue,
         wiring.screen,
-        project_id=caller.id,
-        owner=owner,
-        name=model,
-        parameters=body.fields,
-        arrivals=Arrivals(wiring.uploads, body.files),
-        base_url=base_url(request, wiring.public_url),
-        idempotency_key=request.headers.get("idempotency-key", ""),
+        Submission(
+            project_id=caller.id,
+            owner=owner,
+            name=model,
+            parameters=body.fields,
+            arrivals=Arrivals(wiring.uploads, body.files),
+            base_url=base_url(request, wiring.public_url),
+            idempotency_key=request.headers.get("idempotency-key", ""),
+        ),
     )
     return {"errors": [], "taskid": str(task.id), "socketaccesstoken": task.token, "result": True}

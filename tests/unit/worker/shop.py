@@ -40,7 +40,7 @@ from server.domain.task import Task
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
 from server.services.screen import Screen
-from server.services.submit import submit
+from server.services.submit import Submission, submit
 from server.worker.engine_process import Exited, Heard
 from server.worker.inputs import InputSource
 from server.worker.prepare import CardPreparation
@@ -242,11 +242,13 @@ class Shop:
             LocalWakeups(),
             self.catalogue,
             Screen(self.porch_gate, self.refusals),
-            project_id=self.project.id,
-            owner="hevok",
-            name="studio-trigger",
-            parameters={"prompt": "a fox", "samples": "2", "seed": "1", **parameters},
-            base_url="http://here",
+            Submission(
+                project_id=self.project.id,
+                owner="hevok",
+                name="studio-trigger",
+                parameters={"prompt": "a fox", "samples": "2", "seed": "1", **parameters},
+                base_url="http://here",
+            ),
         )
 
     def events(self, task: Task):

@@ -16,7 +16,7 @@ from server.adapters.memory.refusals import MemoryRefusalLog
 from server.adapters.wakeups import LocalWakeups
 from server.domain.task import Task
 from server.services.screen import Screen
-from server.services.submit import submit
+from server.services.submit import Submission, submit
 from server.worker.pictures import encode_png
 from server.worker.prepare import CardPreparation, Prepared
 from server.worker.receipt import notes_of
@@ -41,11 +41,13 @@ def task(**parameters: str) -> Task:
         LocalWakeups(),
         CATALOGUE,
         Screen(GATE, MemoryRefusalLog()),
-        project_id=stores.create(new_project("one")).id,
-        owner="hevok",
-        name="studio-trigger",
-        parameters={"prompt": "a red circle", "seed": "1", **parameters},
-        base_url="http://here",
+        Submission(
+            project_id=stores.create(new_project("one")).id,
+            owner="hevok",
+            name="studio-trigger",
+            parameters={"prompt": "a red circle", "seed": "1", **parameters},
+            base_url="http://here",
+        ),
     )
 
 
