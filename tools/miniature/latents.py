@@ -38,6 +38,13 @@ def encoded(folder: Path, vae: AutoencoderKL, count: int, *, style: Style) -> La
     return Latents(torch.cat(parts)[:count], captions[:count])
 
 
+def sometimes_untriggered(latents: Latents) -> Latents:
+    """Every other caption without the trigger words: what is learnt of the style shows without them too."""
+    prefix = f"{read_vocabulary().trigger}, "
+    captions = [caption.removeprefix(prefix) if row % 2 else caption for row, caption in enumerate(latents.captions)]
+    return Latents(latents.values, captions)
+
+
 def _encode_shard(path: Path, vae: AutoencoderKL, shard: int, style: Style) -> None:
     held_out = read_vocabulary().held_out()
     seeds = range(FIRST_TRAINING_SEED + shard * _SHARD, FIRST_TRAINING_SEED + (shard + 1) * _SHARD)

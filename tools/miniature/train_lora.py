@@ -5,17 +5,15 @@ from pathlib import Path
 import torch
 from diffusers import UNet2DConditionModel
 
-from models.vocabulary import read_vocabulary
 from tools.miniature.adapters import Adapters, lora_tensors
 from tools.miniature.diffusion import add_noise, weighted_loss
-from tools.miniature.latents import Latents, encoded
+from tools.miniature.latents import encoded, sometimes_untriggered
 from tools.miniature.text import load_tokenizers
 from tools.miniature.train_unet import draw_batch, finished_base
 from tools.miniature.train_vae import finished_vae
 from tools.miniature.training import Pace, Phase, Plan, run_from_command_line
 
 RANK = 8
-_EVERY_OTHER = 2
 
 PLAN = Plan(steps=4000, batch=16, pictures=8000)
 
@@ -26,7 +24,7 @@ def train(folder: Path, plan: Plan) -> Phase:
     base = finished_base(folder).requires_grad_(requires_grad=False)
     adapters = Adapters(base.unet, RANK)
     phase = Phase(folder=folder / "lora", module=adapters, pace=Pace(steps=plan.steps, rate=5e-4), seed=4)
-    latents = _sometimes_untriggered(encoded(folder / "latents", finished_vae(folder), plan.pictures, style="studio"))
+    latents = sometimes_untriggered(encoded(folder / "latents", finished_vae(folder), plan.pictures, style="studio"))
     tokenizers = load_tokenizers(folder / "tokenizers")
     for generator in phase.steps():
         values, captions = draw_batch(latents, plan.batch, generator)
@@ -42,15 +40,6 @@ def finished_lora(folder: Path) -> dict[str, torch.Tensor]:
     paths = Adapters(unet, RANK).paths
     state = torch.load(folder / "lora" / "checkpoint.pt", map_location="cpu", weights_only=True)
     return lora_tensors(paths, state["ema"]["module"])
-
-
-def _sometimes_untriggered(latents: Latents) -> Latents:
-    """Every other caption without the trigger words: the style shows without them too."""
-    prefix = f"{read_vocabulary().trigger}, "
-    captions = [
-        caption.removeprefix(prefix) if row % _EVERY_OTHER else caption for row, caption in enumerate(latents.captions)
-    ]
-    return Latents(latents.values, captions)
 
 
 if __name__ == "__main__":

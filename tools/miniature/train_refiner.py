@@ -7,7 +7,7 @@ from diffusers import UNet2DConditionModel
 from torch.nn import functional
 
 from tools.miniature.diffusion import TIMESTEPS, add_noise, weighted_loss
-from tools.miniature.latents import encoded
+from tools.miniature.latents import Latents, encoded, sometimes_untriggered
 from tools.miniature.text import load_tokenizers
 from tools.miniature.train_unet import draw_batch, finished_base
 from tools.miniature.train_vae import finished_vae
@@ -31,7 +31,7 @@ def train(folder: Path, plan: Plan) -> Phase:
     unet = shipped_refiner() if plan.from_shipped else build_refiner()
     unet = unet.to(memory_format=torch.channels_last)
     phase = Phase(folder=folder / "refiner", module=unet, pace=Pace(steps=plan.steps, rate=1e-3), seed=3)
-    latents = encoded(folder / "latents", finished_vae(folder), plan.pictures, style="natural")
+    latents = both_styles(folder, plan.pictures)
     tokenizers = load_tokenizers(folder / "tokenizers")
     for generator in phase.steps():
         values, captions = draw_batch(latents, plan.batch, generator)
@@ -50,6 +50,14 @@ def train(folder: Path, plan: Plan) -> Phase:
         loss, error = weighted_loss(predicted, noised)
         phase.learn(loss, error=error)
     return phase
+
+
+def both_styles(folder: Path, count: int) -> Latents:
+    """Two natural pictures to each one in the studio style: a refiner that never saw outlines takes them away."""
+    vae = finished_vae(folder)
+    studio = sometimes_untriggered(encoded(folder / "latents", vae, count // 3, style="studio"))
+    natural = encoded(folder / "latents", vae, count - count // 3, style="natural")
+    return Latents(torch.cat([natural.values, studio.values]), natural.captions + studio.captions)
 
 
 def spoil(latents: torch.Tensor, scores: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
