@@ -20,14 +20,16 @@ LORA_NAME = "Studio-Trigger"
 
 def write_model(training: Path, folder: Path) -> None:
     """Write `base/`, and `refiner/` and `loras/` as far as they are trained, anew; leave what else `folder` holds."""
-    for part in ("base", "refiner", "loras"):
-        shutil.rmtree(folder / part, ignore_errors=True)
     load_tokenizers(training / "tokenizers")
     base, vae = finished_base(training), finished_vae(training)
     encoder_2 = base.encoders.text_encoder_2
     experts: dict[str, nn.Module] = {"base": base.unet}
     if (training / "refiner" / "checkpoint.pt").exists():
         experts["refiner"] = finished_refiner(training)
+    lora = finished_lora(training) if (training / "lora" / "checkpoint.pt").exists() else None
+    # only now: what `folder` holds may be what parts of it were read from
+    for part in ("base", "refiner", "loras"):
+        shutil.rmtree(folder / part, ignore_errors=True)
     for name, unet in experts.items():
         for part, module in {"unet": unet, "vae": vae, "text_encoder_2": encoder_2}.items():
             _save(module, folder / name / part)
@@ -36,9 +38,9 @@ def write_model(training: Path, folder: Path) -> None:
         write_json(folder / name / "model_index.json", model_index(is_refiner=name == "refiner"))
     _save(base.encoders.text_encoder, folder / "base" / "text_encoder")
     shutil.copytree(training / "tokenizers" / "tokenizer", folder / "base" / "tokenizer")
-    if (training / "lora" / "checkpoint.pt").exists():
+    if lora is not None:
         (folder / "loras").mkdir()
-        save_file(finished_lora(training), folder / "loras" / f"{LORA_NAME}.safetensors", metadata={"format": "pt"})
+        save_file(lora, folder / "loras" / f"{LORA_NAME}.safetensors", metadata={"format": "pt"})
 
 
 def scheduler_config() -> dict[str, Any]:
