@@ -1,0 +1,48 @@
+"""Live servers for the conformance suite: `easel up` in a process of its own, once with each engine."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import pytest
+
+from server.domain.project import AuthMethod
+from server.services.projects import Credentials
+from tests.conformance.clients.base import Door
+from tests.e2e.processes import Site, open_site
+from tests.serving import Easel
+
+UNHINDERED = {"EASEL_AUTH_FAILURES_PER_MINUTE": "0", "EASEL_QUEUE_LIMIT": "0", "EASEL_WEBHOOK_ALLOW": "127.0.0.1"}
+ENGINES = {
+    "fake": {"EASEL_ENGINE": "fake", "EASEL_FAKE": "step_ms=5"},
+    "miniature": {"EASEL_ENGINE": "sdxl", "EASEL_DEVICE": "cpu", "EASEL_MINIATURE": "true"},
+}
+
+
+@dataclass
+class Server:
+    """A running easel, and a new project whenever one is wanted."""
+
+    site: Site
+    _numbers: "count[int]"
+
+    def credentials(self, auth: AuthMethod = AuthMethod.SIGNATURE) -> Credentials:
+        return self.site.project(f"client {next(self._numbers)}", auth)
+
+    def door(self, auth: AuthMethod = AuthMethod.SIGNATURE) -> Door:
+        made = self.credentials(auth)
+        return Door(self.site.port, made.api_key, made.api_secret)
+
+    def easel(self) -> Easel:
+        """A plain client with a project of its own."""
+        return self.site.client(self.credentials())
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with the engine that the test names by `with_engines`; the fake one where it names none."""
+    engine: str = getattr(request, "param", "fake")
+    with open_site(tmp_path_factory.mktemp(engine), **UNHINDERED, **ENGINES[engine]) as site:
+        site.up()
+        site.client().wait_until_drawing_is_possible()
+        yield Server(site, count(1))
