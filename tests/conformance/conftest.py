@@ -1,8 +1,10 @@
 """Live servers for the conformance suite: `easel up` in a process of its own, once with each engine."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,7 @@ class Server:
     """A running easel, and a new project whenever one is wanted."""
 
     site: Site
+    cold: "ColdRun"
     _numbers: "count[int]"
 
     def credentials(self, auth: AuthMethod = AuthMethod.SIGNATURE) -> Credentials:
@@ -40,9 +43,24 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with the engine that the test names by `with_engines`; the fake one where it names none."""
+    """A server with the engine that the test names (engines.py); the fake one where it names none."""
     engine: str = getattr(request, "param", "fake")
     with open_site(tmp_path_factory.mktemp(engine), **UNHINDERED, **ENGINES[engine]) as site:
-        site.up()
+        site.api("/healthz", command="up", within=100)
+        cold = run_cold(site.client())
         site.client().wait_until_drawing_is_possible()
-        yield Server(site, count(1))
+        yield Server(site, cold, count(1))
+
+
+@dataclass(frozen=True)
+class ColdRun:
+    """What a Run got that came before the model was loaded, and how long it took."""
+
+    answer: dict[str, Any]
+    seconds: float
+
+
+def run_cold(easel: Easel) -> ColdRun:
+    before = time.monotonic()
+    answer = easel.run(width="64", height="64")
+    return ColdRun(answer, time.monotonic() - before)

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -142,8 +143,8 @@ def test_s09_a_refiner_left_out_is_the_cards_as_dart_must_do(server: Server):
     assert "refiner" not in client.body()
     easel = server.easel()
     token = easel.run(steps="10", highNoiseFrac="0.8", stepsRefiner="20")["socketaccesstoken"]
-    progress = [frame["message"] for frame in easel.follow(token) if frame["type"] == "task_output"]
-    assert progress[-1]["stepTotal"] == "12"
+    (log,) = [frame["message"]["raw"] for frame in easel.follow(token) if frame["type"] == "task_output_full"]
+    assert " 12 steps" in log
 
 
 def test_s02_no_two_styles_share_an_identity(server: Server):
@@ -151,3 +152,10 @@ def test_s02_no_two_styles_share_an_identity(server: Server):
     ticket = Dart(server.door()).run()
     with pytest.raises(ApiResultError, match="There is no task yet"):
         Dart(server.door()).poll(ticket)
+
+
+def test_s12_the_readme_says_how_each_client_is_pointed_here():
+    section = (Path(__file__).parents[2] / "README.md").read_text().partition("## Pointing clients here")[2]
+    section = section.partition("\n## ")[0]
+    for words in ("WIRO_API_BASE_URL", "socketUrl", "baseUri", "baseURL", "NODE_EXTRA_CA_CERTS", "EASEL_PUBLIC_URL"):
+        assert f"`{words}`" in section
