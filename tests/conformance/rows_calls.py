@@ -102,6 +102,7 @@ AUTHENTICATION = (
         EVERYONE,
     ),
     row("2/key-project", "superfluous signatures are ignored", auth("test_a_key_project_ignores_signatures")),
+    row("2/key-alone", "a key project needs no more", clients("test_s02_a_style_does_so_with_a_key_alone")),
     row(
         "2/nonces",
         "each client's clock will do, and the same nonce at the same moment",

@@ -93,7 +93,7 @@ def test_s10_every_scheduler_of_the_select_draws(server: Server, scheduler: str)
     assert (task["pexit"], len(task["outputs"])) == ("0", 1), task["debugerror"]
 
 
-@both_engines
+@fake_then_miniature
 def test_s00_trap_15_the_request_of_the_model_page_runs_as_pasted(server: Server):
     page = Page(server.door())
     ticket = page.run(**{name: PASTED[name] for name in SMALL})

@@ -1,7 +1,7 @@
 """A third-party TypeScript SDK: multipart Run, identifiers by id, strings where it declares strings."""
 
 import json
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from tests.conformance.clients.base import (
     CANCELLED,
@@ -49,8 +49,11 @@ class Alt(Client):
 
     def run(self, **parameters: Any) -> Ticket:
         """Send every scalar as text, and arrays as repeated keys."""
-        fields = {"prompt": "a lake at night", **SMALL, "tags": ["night", "lake"], **parameters}
-        pairs = [(key, one) for key, value in fields.items() for one in (value if isinstance(value, list) else [value])]
+        fields: dict[str, Any] = {"prompt": "a lake at night", **SMALL, "tags": ["night", "lake"], **parameters}
+        pairs: list[tuple[str, Any]] = []
+        for key, value in fields.items():
+            several = cast("list[Any]", value) if isinstance(value, list) else [value]
+            pairs += [(key, one) for one in several]
         parts = [
             f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n' for key, value in pairs
         ]

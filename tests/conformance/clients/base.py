@@ -13,7 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, cast
 from urllib.parse import urlsplit
 
 import httpx2
@@ -114,7 +114,7 @@ class Client(ABC):
         return httpx2.post(url, content=content, headers=plain, trust_env=False, timeout=30)
 
     def open_socket(self, **options: Any) -> ClientConnection:
-        return connect(self.door.socket, proxy=None, open_timeout=30, **options)
+        return cast("ClientConnection", connect(self.door.socket, proxy=None, open_timeout=30, **options))
 
 
 def signature(key: str, secret: str, nonce: str) -> str:

@@ -44,7 +44,7 @@ class Docs(Client):
         assert allowed["access-control-allow-origin"] in {"*", "https://wiro.ai"}
         names = {name.strip().lower() for name in allowed["access-control-allow-headers"].split(",")}
         assert {"content-type", "x-api-key", "x-nonce", "x-signature"} <= names
-        query = {"start": 0, "limit": 20, "sort": "id", "order": "DESC", "tags": []}
+        query: dict[str, Any] = {"start": 0, "limit": 20, "sort": "id", "order": "DESC", "tags": []}
         answer = self.send(url, json.dumps(query).encode(), {"Content-Type": "application/json", **_BROWSER})
         assert answer.headers["access-control-allow-origin"] in {"*", "https://wiro.ai"}
         body = answer.json()

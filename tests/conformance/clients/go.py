@@ -1,7 +1,7 @@
 """A Go command line client: structs decide, continuation frames are lost on it, `task_end` is the end."""
 
 import json
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from tests.conformance.clients.base import (
     CANCELLED,
@@ -85,11 +85,12 @@ def unmarshal(value: Any, shape: Any, where: str) -> None:
         return
     if isinstance(shape, dict):
         assert isinstance(value, dict), f"{where} is {value!r}"
-        for key, inner in shape.items():
-            unmarshal(value.get(key), inner, f"{where}.{key}")
+        fields, wanted = cast("dict[str, Any]", value), cast("dict[str, Any]", shape)
+        for key, inner in wanted.items():
+            unmarshal(fields.get(key), inner, f"{where}.{key}")
     elif isinstance(shape, list):
         assert isinstance(value, list), f"{where} is {value!r}"
-        for each in value:
+        for each in cast("list[Any]", value):
             unmarshal(each, shape[0], f"{where}[]")
     else:
         assert type(value) is shape, f"{where} is {value!r}"

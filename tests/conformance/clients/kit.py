@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from websockets.exceptions import ConnectionClosed
 
@@ -73,14 +73,15 @@ class Kit(Client):
         assert 0 < len(answer.content) <= _LARGEST_BODY
         body = strict_json(answer.content)
         assert isinstance(body, dict)
-        if body["result"] not in (True, "true", 1, "1"):
-            error = body["errors"][0]
+        fields = cast("dict[str, Any]", body)
+        if fields["result"] not in (True, "true", 1, "1"):
+            error = fields["errors"][0]
             assert error["message"]
             raise ApiResultError(str(error["code"]), error["message"])
-        return body
+        return fields
 
     def find(self) -> None:
-        query = {"start": "0", "limit": "20", "search": "studio", "categories": [], "sort": "relevance"}
+        query: dict[str, Any] = {"start": "0", "limit": "20", "search": "studio", "categories": [], "sort": "relevance"}
         listed = self.call("Tool/List", {**query, "order": "DESC", "hideworkflows": True, "summary": True})["tool"]
         slugs = [(tool["cleanslugowner"], tool["cleanslugproject"]) for tool in listed]
         assert tuple(self.slug.split("/")) in slugs
@@ -141,10 +142,10 @@ class Kit(Client):
 
     def _frame(self, message: str | bytes) -> str:
         assert isinstance(message, str), "a binary frame"
-        frame = strict_json(message.encode())
-        assert isinstance(frame, dict)
-        progress = frame.get("message")
-        if frame["type"] == "task_output" and isinstance(progress, dict):
+        frame: dict[str, Any] = strict_json(message.encode())
+        assert type(frame) is dict
+        if frame["type"] == "task_output" and type(frame["message"]) is dict:
+            progress = cast("dict[str, Any]", frame["message"])
             assert (progress["type"], progress["task"]) == ("progressGenerate", "Generate")
             assert all(_NUMBER.fullmatch(str(progress[name])) for name in _PROGRESS_NUMBERS), progress
             assert all(isinstance(progress[name], str) for name in _PROGRESS_TEXTS), progress

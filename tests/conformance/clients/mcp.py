@@ -21,7 +21,7 @@ from tests.conformance.clients.base import (
     strict_json,
 )
 
-_LIST = {"start": "0", "limit": "20", "categories": [], "hideworkflows": True, "summary": True}
+_LIST: dict[str, Any] = {"start": "0", "limit": "20", "categories": [], "hideworkflows": True, "summary": True}
 _TERMINAL = {"task_postprocess_end", "task_cancel", "task_error"}
 
 

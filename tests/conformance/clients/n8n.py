@@ -17,7 +17,7 @@ from tests.conformance.clients.base import (
     wait_for,
 )
 
-_UNSET = {
+_UNSET: dict[str, Any] = {
     "negativePrompt": "",
     "selectedModel": "",
     "selectedModelPrivate": "",
@@ -62,8 +62,9 @@ class N8n(Client):
 
     def follow(self, ticket: Ticket) -> Outcome:
         def look() -> Outcome | None:
-            task = (self.call("Task/Detail", {"tasktoken": ticket.token}).get("tasklist") or [{}])[0]
-            match task.get("status"):
+            tasks: list[dict[str, Any]] = self.call("Task/Detail", {"tasktoken": ticket.token}).get("tasklist", [])
+            task: dict[str, Any] = tasks[0] if tasks else {"status": None}
+            match task["status"]:
                 case "task_cancel":
                     return Outcome(CANCELLED)
                 case "task_postprocess_end":
