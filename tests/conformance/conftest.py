@@ -15,6 +15,8 @@ from tests.e2e.processes import Site, open_site
 from tests.serving import Easel
 
 UNHINDERED = {"EASEL_AUTH_FAILURES_PER_MINUTE": "0", "EASEL_QUEUE_LIMIT": "0", "EASEL_WEBHOOK_ALLOW": "127.0.0.1"}
+PATIENT = {"EASEL_LEASE_SECONDS": "60", "EASEL_HEARTBEAT_SECONDS": "5", "EASEL_STOP_SECONDS": "10"}
+"""Nothing dies here: a worker that is slow because the machine is must not lose its task."""
 ENGINES = {
     "fake": {"EASEL_ENGINE": "fake", "EASEL_FAKE": "step_ms=5"},
     "miniature": {"EASEL_ENGINE": "sdxl", "EASEL_DEVICE": "cpu", "EASEL_MINIATURE": "true"},
@@ -45,7 +47,7 @@ class Server:
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with the engine that the test names (engines.py); the fake one where it names none."""
     engine: str = getattr(request, "param", "fake")
-    with open_site(tmp_path_factory.mktemp(engine), **UNHINDERED, **ENGINES[engine]) as site:
+    with open_site(tmp_path_factory.mktemp(engine), **UNHINDERED, **PATIENT, **ENGINES[engine]) as site:
         site.api("/healthz", command="up", within=100)
         cold = run_cold(site.client())
         site.client().wait_until_drawing_is_possible()

@@ -75,8 +75,10 @@ class Go(Client):
         assert task["status"] not in {"task_error", "task_error_full"}
         if task["status"] == "task_cancel":
             return Outcome(CANCELLED)
+        assert task["pexit"], "the end was told before it could be read, and nobody looks again"
+        assert (task["pexit"] != "0") is failed, "`task_error_full` is for failed runs, and for all of them"
         urls = [output["url"] for output in task["outputs"]]
-        return Outcome(COMPLETED if task["pexit"] == "0" and not failed else FAILED, urls, task["debugerror"])
+        return Outcome(FAILED if failed else COMPLETED, urls, task["debugerror"])
 
 
 def unmarshal(value: Any, shape: Any, where: str) -> None:
