@@ -1,7 +1,8 @@
 """Live servers for the conformance suite: `easel up` in a process of its own, once with each engine."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -43,11 +44,29 @@ class Server:
         return self.site.client(self.credentials())
 
 
-@pytest.fixture(scope="session")
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Server:
     """A server with the engine that the test names (engines.py); the fake one where it names none."""
-    engine: str = getattr(request, "param", "fake")
-    with open_site(tmp_path_factory.mktemp(engine), **UNHINDERED, **PATIENT, **ENGINES[engine]) as site:
+    running: Server = request.getfixturevalue(f"{getattr(request, 'param', 'fake')}_server")
+    return running
+
+
+@pytest.fixture(scope="session")
+def fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running("fake", tmp_path_factory) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def miniature_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running("miniature", tmp_path_factory) as server:
+        yield server
+
+
+@contextmanager
+def running(engine: str, folders: pytest.TempPathFactory) -> Generator[Server]:
+    """Start `easel up`, send it a Run at once, and wait until it has its model loaded."""
+    with open_site(folders.mktemp(engine), **UNHINDERED, **PATIENT, **ENGINES[engine]) as site:
         site.api("/healthz", command="up", within=100)
         cold = run_cold(site.client())
         site.client().wait_until_drawing_is_possible()

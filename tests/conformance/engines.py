@@ -2,9 +2,9 @@
 
 import pytest
 
-both_engines = pytest.mark.parametrize("server", ["fake", "miniature"], indirect=True, scope="session")
+both_engines = pytest.mark.parametrize("server", ["fake", "miniature"], indirect=True)
 """With pixels that are drawn and with pixels that are not."""
 fake_then_miniature = pytest.mark.parametrize(
-    "server", ["fake", pytest.param("miniature", marks=pytest.mark.slow)], indirect=True, scope="session"
+    "server", ["fake", pytest.param("miniature", marks=pytest.mark.slow)], indirect=True
 )
 """The same; the second time is for `make test-long`."""
