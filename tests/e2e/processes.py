@@ -162,7 +162,7 @@ class Site:
         process.wait_for("engine ready")
         return process
 
-    def api(self, path: str = "/readyz", command: str = "api", **settings: str) -> Process:
+    def api(self, path: str = "/readyz", command: str = "api", within: float = 20, **settings: str) -> Process:
         """Start the API and wait until it answers."""
         process = self.start(command, **settings)
 
@@ -173,12 +173,12 @@ class Site:
             except httpx2.TransportError:
                 return False
 
-        eventually(ready)
+        eventually(ready, within=within)
         return process
 
-    def up(self, **settings: str) -> Process:
+    def up(self, within: float = 20, **settings: str) -> Process:
         """Start everything in one process and wait until it can draw."""
-        return self.api(command="up", **settings)
+        return self.api(command="up", within=within, **settings)
 
     def project(self, name: str, auth: AuthMethod = AuthMethod.KEY) -> Credentials:
         return create_project(SqlProjectStore(self.database), secret_box(self.settings), name, auth)
