@@ -19,14 +19,14 @@ _MS = 1000.0
 class Scale:
     """How much is asked of the servers."""
 
-    repeats: int = 7
-    requests: int = 800
-    alone: int = 150
+    repeats: int = 5
+    requests: int = 500
+    alone: int = 100
     connections: int = 32
     sockets: int = 1000
-    events: int = 12
+    events: int = 10
     idle_sockets: int = 5000
-    idle_seconds: float = 10.0
+    idle_seconds: float = 6.0
 
 
 QUICK = Scale(repeats=2, requests=120, alone=20, connections=8, sockets=20, events=3, idle_sockets=50, idle_seconds=0.5)

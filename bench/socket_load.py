@@ -11,6 +11,8 @@ _HANDSHAKE: Final = (
     b"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 _TEXT: Final = 0x81
+_PING: Final = 0x89
+_PONG: Final = 0x8A
 _MASKED: Final = 0x80
 _SHORT: Final = 125
 _TWO_BYTES: Final = 126
@@ -108,7 +110,9 @@ class Member(asyncio.Protocol):
             if not head.startswith(b"HTTP/1.1 101"):
                 raise RuntimeError(f"no websocket: {head[:60]!r}")
             self._open, self._buffer = True, rest
-        frames, self._buffer = split_frames(self._buffer)
+        frames, pings, self._buffer = split_frames(self._buffer)
+        for ping in pings:  # who answers none is taken for dead
+            self.write(control_frame(_PONG, ping))
         if frames:
             self._crowd.arrived(frames)
 
@@ -128,19 +132,23 @@ class Member(asyncio.Protocol):
         self._transport.abort()
 
 
-def split_frames(buffer: bytes) -> tuple[list[bytes], bytes]:
-    """Return the payloads of the text frames that are whole, and what is left. Pings count for nothing."""
-    frames: list[bytes] = []
+def split_frames(buffer: bytes) -> tuple[list[bytes], list[bytes], bytes]:
+    """Return the payloads of the text frames and of the pings that are whole, and what is left."""
+    found: dict[int, list[bytes]] = {_TEXT: [], _PING: []}
     while len(buffer) >= 2:  # noqa: PLR2004 the shortest frame
         size, start = buffer[1] & 0x7F, 2
         if size == _TWO_BYTES:
             size, start = int.from_bytes(buffer[2:4], "big"), 4
         if len(buffer) < start + size:
             break
-        if buffer[0] == _TEXT:
-            frames.append(buffer[start : start + size])
+        found.setdefault(buffer[0], []).append(buffer[start : start + size])
         buffer = buffer[start + size :]
-    return frames, buffer
+    return found[_TEXT], found[_PING], buffer
+
+
+def control_frame(opcode: int, payload: bytes) -> bytes:
+    """Return a control frame as a client sends it."""
+    return bytes([opcode, _MASKED | len(payload)]) + b"\0\0\0\0" + payload
 
 
 def text_frame(payload: bytes, *, masked: bool = True) -> bytes:
