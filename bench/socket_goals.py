@@ -118,7 +118,7 @@ async def one_follower(stage: Stage, scale: Scale) -> list[Figure]:
     replayed = crowd.expect(2)
     crowd.register(teller.token)
     await replayed.wait()
-    series = [await told(crowd, teller, 1, 4 * scale.events) for _ in range(scale.repeats + 1)][1:]
+    series = [await told(crowd, teller, 1, 2 * scale.events) for _ in range(scale.repeats + 1)][1:]
     crowd.leave()
     p50, p99 = ([percentile(late, share) * _MS for late in series] for share in (0.5, 0.99))
     return [
