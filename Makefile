@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check fix test test-long clean
+.PHONY: help setup demo serve check fix test test-long bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -35,6 +35,9 @@ test: $(STAMP) ## all tests that need nothing but Python packages
 
 test-long: $(STAMP) ## tests that take minutes
 	$(PYTEST) -m "slow"
+
+bench: $(STAMP) ## measure the API against references (some five minutes; best on a quiet machine)
+	$(BIN)/python -m bench.api
 
 clean: ## remove what was built; data/ and out/ stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

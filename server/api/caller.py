@@ -33,7 +33,7 @@ def _caller(request: Request, wiring: Wired) -> Project:
 Caller = Annotated[Project, Depends(_caller)]
 
 
-def _task_ref(body: Body) -> TaskRef | None:
+async def _task_ref(body: Body) -> TaskRef | None:
     return task_ref(body)
 
 

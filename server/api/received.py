@@ -39,7 +39,8 @@ async def _received(request: Request, wiring: Wiring, names: frozenset[str]) -> 
     try:
         yield submission
     finally:
-        await run_in_threadpool(submission.discard)
+        if submission.files:
+            await run_in_threadpool(submission.discard)
 
 
 UploadBody = Annotated[Submission, Depends(_upload)]

@@ -71,8 +71,9 @@ class Wiring:
     pace: Pace = _PACE
 
 
-def _wiring(connection: HTTPConnection) -> Wiring:
-    # Typed on HTTPConnection, so that one dependency serves HTTP and websockets alike.
+async def _wiring(connection: HTTPConnection) -> Wiring:
+    # Typed on HTTPConnection, so that one dependency serves HTTP and websockets alike. Async, though it waits for
+    # nothing: a plain function would be sent to a thread and back for every request.
     return cast("Wiring", connection.app.state.wiring)
 
 

@@ -7,7 +7,20 @@ projects needs advisory locks: see docs/decisions/0010-limits-at-submit-and-clai
 from collections.abc import Callable
 from typing import Final, TypeAlias, TypeVar
 
-from sqlalchemy import CTE, ColumnElement, Connection, Integer, ScalarSelect, Select, case, cast, func, literal, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    Integer,
+    ScalarSelect,
+    Select,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+)
 
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import is_one_of
@@ -25,6 +38,7 @@ Check: TypeAlias = Callable[[Connection, ProjectId], None]
 _SUBMIT_KEY: Final = 0x6561_7375
 _CLAIM_KEY: Final = 0x6561_636C
 _QUEUED: Final = is_one_of(TASKS.c.status, [TaskStatus.QUEUE])
+_PROJECT: Final = bindparam("project_id", type_=PROJECTS.c.id.type)
 
 
 class _NearTheLimit(Exception):
@@ -37,6 +51,7 @@ class Admission:
     def __init__(self, database: Database, quota: Quota) -> None:
         self._database = database
         self._quota = quota
+        self._counting = _counting(quota)
 
     def submit(self, work: Callable[[Connection, Check], _T]) -> _T:
         """Run a transaction that queues one task, with the check it must make before.
@@ -82,21 +97,21 @@ class Admission:
         self._check(connection, project_id)
 
     def _check(self, connection: Connection, project_id: ProjectId) -> int:
-        limit, queued, total = connection.execute(_counting(project_id, self._quota)).one()
+        limit, queued, total = connection.execute(self._counting, {_PROJECT.key: project_id}).one()
         refused = refusal(queued, self._quota.queued_of(limit), total, self._quota.total)
         if refused is not None:
             raise QueueFull(refused)
         return total
 
 
-def _counting(project_id: ProjectId, quota: Quota) -> Select[int | None, int, int]:
+def _counting(quota: Quota) -> Select[int | None, int, int]:
     """Return the project's own limit, its queued tasks, and everybody's: each counted only if a limit needs it."""
-    own = select(func.count()).select_from(TASKS).where(_QUEUED, TASKS.c.project_id == project_id).scalar_subquery()
+    own = select(func.count()).select_from(TASKS).where(_QUEUED, TASKS.c.project_id == _PROJECT).scalar_subquery()
     limited = PROJECTS.c.queued_limit.is_not(None) if quota.queued is None else literal(value=True)
     first = select(TASKS.c.id).where(_QUEUED).limit(quota.total).subquery()
     total = literal(0) if quota.total is None else select(func.count()).select_from(first).scalar_subquery()
     queued = case((limited, own), else_=0)
-    return select(PROJECTS.c.queued_limit, queued, total).where(PROJECTS.c.id == project_id)
+    return select(PROJECTS.c.queued_limit, queued, total).where(PROJECTS.c.id == _PROJECT)
 
 
 def open_to_claims(quota: Quota) -> ColumnElement[bool]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
 from server.adapters.sql.engines import Database
 from server.adapters.sql.rows import TASK_COLUMNS, tasks_of
@@ -16,6 +16,22 @@ from server.ports import Story
 
 _BATCH: Final = 1000
 """Databases limit the parameters of a statement."""
+
+# Made once: the hub reads them many times a second.
+_IDS: Final[BindParameter[Any]] = bindparam("task_ids", expanding=True)
+_VERSION: Final = func.coalesce(TASK_PROGRESS.c.version, 0)
+_HEADS: Final = (
+    select(TASKS.c.id, TASKS.c.last_seq, _VERSION)
+    .select_from(TASKS.outerjoin(TASK_PROGRESS))
+    .where(TASKS.c.id.in_(_IDS))
+)
+_TASK: Final = select(*TASK_COLUMNS).where(TASKS.c.id == bindparam("id"))
+_STORY: Final = (
+    select(TASK_EVENTS)
+    .where(TASK_EVENTS.c.task_id == bindparam("id"), TASK_EVENTS.c.seq > bindparam("after"))
+    .order_by(TASK_EVENTS.c.seq)
+)
+_PROGRESS: Final = select(TASK_PROGRESS).where(TASK_PROGRESS.c.task_id == bindparam("id"))
 
 
 class SqlEventLog:
@@ -40,7 +56,7 @@ class SqlEventLog:
         """See `EventLog.story`."""
 
         def work(connection: Connection) -> Story | None:
-            rows = connection.execute(select(*TASK_COLUMNS).where(TASKS.c.id == task_id)).mappings().all()
+            rows = connection.execute(_TASK, {"id": task_id}).mappings().all()
             if not rows:
                 return None
             return Story(
@@ -51,14 +67,11 @@ class SqlEventLog:
 
 
 def _heads(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[TaskId, Head]:
-    version = func.coalesce(TASK_PROGRESS.c.version, 0)
-    query = select(TASKS.c.id, TASKS.c.last_seq, version).select_from(TASKS.outerjoin(TASK_PROGRESS))
-    rows = connection.execute(query.where(TASKS.c.id.in_(task_ids)))
+    rows = connection.execute(_HEADS, {_IDS.key: list(task_ids)})
     return {task_id: Head(last_seq=last_seq, progress_version=version) for task_id, last_seq, version in rows}
 
 
 def _events(connection: Connection, task_id: TaskId, after: int) -> tuple[TaskEvent, ...]:
-    query = select(TASK_EVENTS).where(TASK_EVENTS.c.task_id == task_id, TASK_EVENTS.c.seq > after)
     return tuple(
         TaskEvent(
             task_id=row.task_id,
@@ -68,12 +81,12 @@ def _events(connection: Connection, task_id: TaskId, after: int) -> tuple[TaskEv
             message=row.message,
             at=row.at,
         )
-        for row in connection.execute(query.order_by(TASK_EVENTS.c.seq))
+        for row in connection.execute(_STORY, {"id": task_id, "after": after})
     )
 
 
 def _progress(connection: Connection, task_id: TaskId) -> Progress | None:
-    row = connection.execute(select(TASK_PROGRESS).where(TASK_PROGRESS.c.task_id == task_id)).one_or_none()
+    row = connection.execute(_PROGRESS, {"id": task_id}).one_or_none()
     if row is None or row.payload is None:
         return None
     return Progress(version=row.version, attempt=row.attempt, payload=row.payload)

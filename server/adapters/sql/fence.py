@@ -1,7 +1,7 @@
 """The fence: every write to a task passes one of these guarded statements, in the transaction of its events."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Update, and_, insert, literal, select, tuple_, update
 
@@ -16,6 +16,8 @@ from server.domain.types import WorkerId
 
 FREED = {"worker_id": None, "lease_token": None, "lease_until": None}
 """What a row holds while its status needs no worker."""
+
+_WRITING: Final = insert(TASK_EVENTS)
 
 
 def granted(worker_id: WorkerId, seconds: float) -> Mapping[str, Any]:
@@ -100,7 +102,7 @@ def log(connection: Connection, row: Row, events: Sequence[NewEvent]) -> None:
         for seq, event in enumerate(events, start=first)
     ]
     if lines:
-        connection.execute(insert(TASK_EVENTS), lines)
+        connection.execute(_WRITING, lines)
 
 
 def log_status(connection: Connection, row: Row) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, literal, or_, select, update
+from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from server.adapters.sql.engines import Database
@@ -19,6 +19,10 @@ _CREDENTIAL: Final = tuple(field.name for field in fields(Credential))
 _NOTHING_RETIRES: Final = {f"retiring_{name}": None for name in (*_CREDENTIAL, "until")}
 _RETIRES: Final = PROJECTS.c.retiring_until > Now()
 _COLUMNS: Final = (*PROJECTS.c, _RETIRES.label("retires"))
+_KEY_HASH: Final[BindParameter[Any]] = bindparam("key_hash")
+_HAS_KEY: Final = or_(PROJECTS.c.key_hash == _KEY_HASH, and_(PROJECTS.c.retiring_key_hash == _KEY_HASH, _RETIRES))
+# Made once: it is read by every call, and to make it takes longer than to run it.
+_BY_KEY: Final = select(*_COLUMNS).where(_HAS_KEY)
 
 
 class SqlProjectStore:
@@ -40,7 +44,7 @@ class SqlProjectStore:
         statement = insert(PROJECTS).values(values).returning(*_COLUMNS)
 
         def work(connection: Connection) -> Project:
-            if connection.execute(select(PROJECTS.c.id).where(_has_key(new.key_hash))).first() is not None:
+            if connection.execute(_BY_KEY, {_KEY_HASH.key: new.key_hash}).first() is not None:
                 raise BadRequest(KEY_TAKEN)
             return _project(connection.execute(statement).mappings().one())
 
@@ -55,11 +59,11 @@ class SqlProjectStore:
 
     def by_key_hash(self, key_hash: str) -> Project | None:
         """See `ProjectStore.by_key_hash`."""
-        return self._find(_has_key(key_hash))
+        return self._find(_BY_KEY, {_KEY_HASH.key: key_hash})
 
     def by_name(self, name: str) -> Project | None:
         """See `ProjectStore.by_name`."""
-        return self._find(PROJECTS.c.name == name)
+        return self._find(select(*_COLUMNS).where(PROJECTS.c.name == name), {})
 
     def rotate(self, old: Project, new: Credential, grace_seconds: float) -> Project | None:
         """See `ProjectStore.rotate`."""
@@ -98,9 +102,9 @@ class SqlProjectStore:
         # Sorted here: each database, and each PostgreSQL locale, has an order of its own for names.
         return sorted(map(_project, rows), key=lambda project: project.name)
 
-    def _find(self, condition: ColumnElement[bool]) -> Project | None:
+    def _find(self, query: Select[Any], values: Mapping[str, str]) -> Project | None:
         def work(connection: Connection) -> Project | None:
-            row = connection.execute(select(*_COLUMNS).where(condition)).mappings().one_or_none()
+            row = connection.execute(query, values).mappings().one_or_none()
             return None if row is None else _project(row)
 
         return self._database.read(work)
@@ -108,10 +112,6 @@ class SqlProjectStore:
     def _change(self, project_id: ProjectId, values: Mapping[str, Any]) -> None:
         change = update(PROJECTS).values(values).where(PROJECTS.c.id == project_id)
         self._database.write(lambda connection: connection.execute(change))
-
-
-def _has_key(key_hash: str) -> ColumnElement[bool]:
-    return or_(PROJECTS.c.key_hash == key_hash, and_(PROJECTS.c.retiring_key_hash == key_hash, _RETIRES))
 
 
 def _project(row: Row) -> Project:

@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import Connection, Insert, Update, func, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, func, insert, select, update
 
 from server.adapters.sql.admission import open_to_claims
 from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.fence import entering, granted
-from server.adapters.sql.rows import TASK_COLUMNS
+from server.adapters.sql.rows import TASK_COLUMNS, Row
 from server.adapters.sql.tables import PROJECTS, TASKS, time_column
 from server.domain.errors import NotAuthorized
 from server.domain.lifecycle import LEASED, TaskStatus, sources_of
@@ -19,22 +19,28 @@ from server.domain.types import ProjectId, WorkerId
 NO_QUOTA: Final = Quota()
 _QUEUED = is_one_of(TASKS.c.status, [TaskStatus.QUEUE])
 
+# Made once: every Run needs them, and to make them takes longer than to run them.
+_PROJECT: Final = bindparam("project_id", type_=PROJECTS.c.id.type)
+_HOLDING: Final = select(PROJECTS.c.id).where(PROJECTS.c.id == _PROJECT).with_for_update(key_share=True)
+_OWN: Final = select(func.max(TASKS.c.turn)).where(_QUEUED, TASKS.c.project_id == _PROJECT).scalar_subquery()
+_LOWEST: Final = select(func.min(TASKS.c.turn)).where(_QUEUED).scalar_subquery()
+_TURNS: Final = select(_OWN, _LOWEST)
+_INSERTING: Final = insert(TASKS).values({time_column(TaskStatus.QUEUE): Now()}).returning(*TASK_COLUMNS)
+
 
 def next_turn(connection: Connection, project_id: ProjectId) -> int:
     """Return the turn of the project's next task. Raises NotAuthorized when there is no such project."""
     # The project's row is locked until commit: of two Runs at the same moment, the second sees the first one's turn.
     # Without it a flood over many connections would take many turns at once.
-    query = select(PROJECTS.c.id).where(PROJECTS.c.id == project_id).with_for_update(key_share=True)
-    if connection.execute(query).first() is None:
+    asked = {_PROJECT.key: project_id}
+    if connection.execute(_HOLDING, asked).first() is None:
         raise NotAuthorized
-    own = select(func.max(TASKS.c.turn)).where(_QUEUED, TASKS.c.project_id == project_id).scalar_subquery()
-    lowest = select(func.min(TASKS.c.turn)).where(_QUEUED).scalar_subquery()
-    row = connection.execute(select(own, lowest)).one()
+    row = connection.execute(_TURNS, asked).one()
     return max(row[0] or 0, row[1] or 0) + 1
 
 
-def inserting(new: NewTask, turn: int) -> Insert:
-    """Return the INSERT of a task into the queue, its first event counted."""
+def insert_task(connection: Connection, new: NewTask, turn: int) -> Row:
+    """Write a task into the queue, its first event counted; return its row."""
     values: dict[str, Any] = {
         "uuid": new.uuid,
         "project_id": new.project_id,
@@ -52,9 +58,8 @@ def inserting(new: NewTask, turn: int) -> Insert:
         "last_seq": 1,
         "pexit": "",
         "message": "",
-        time_column(TaskStatus.QUEUE): Now(),
     }
-    return insert(TASKS).values(values).returning(*TASK_COLUMNS)
+    return connection.execute(_INSERTING, values).mappings().one()
 
 
 def claiming(worker_id: WorkerId, models: Collection[str], seconds: float, quota: Quota = NO_QUOTA) -> Update:

@@ -1,8 +1,8 @@
 """Looking at the queue in SQL: index entries only, in one read transaction."""
 
-from typing import Final
+from typing import Final, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Select, String, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Integer, Select, String, bindparam, func, literal_column, select
 
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
@@ -15,6 +15,42 @@ from server.domain.task import Task
 
 _RECENT: Final = 20
 
+_Int: TypeAlias = ColumnElement[int] | int
+
+
+def ahead_of(turn: _Int, task_id: _Int, most: _Int) -> ColumnElement[int]:
+    """Return how many queued tasks come before that one, in the order of the claim; exact up to `most`."""
+    queued = is_one_of(TASKS.c.status, [TaskStatus.QUEUE])
+    counted = most + 1
+    earlier = select(TASKS.c.id).where(queued, TASKS.c.turn < turn).limit(counted).subquery()
+    same = select(TASKS.c.id).where(queued, TASKS.c.turn == turn, TASKS.c.id < task_id).limit(counted).subquery()
+    first, second = (select(func.count()).select_from(found).scalar_subquery() for found in (earlier, same))
+    return first + second
+
+
+def recent_runs(model: ColumnElement[str] | str) -> Select[float]:
+    """Return the seconds from claim to end of the model's latest successful tasks."""
+    end = TASKS.c[time_column(TaskStatus.END)]
+    start = TASKS.c[time_column(TaskStatus.ACCEPT)]
+    # Written out like a status: a planner must see that the partial index fits.
+    succeeded = TASKS.c.pexit == literal_column("'0'", String())
+    return select(end - start).where(TASKS.c.model == model, succeeded).order_by(end.desc()).limit(_RECENT)
+
+
+def _counting() -> Select[float, int, int, int, int | None]:
+    project = bindparam("project_id", type_=TASKS.c.project_id.type)
+    leased = select(func.count()).select_from(TASKS).where(TASKS.c.lease_until.is_not(None))
+    own = leased.where(TASKS.c.project_id == project)
+    turn, task_id = bindparam("turn", type_=TASKS.c.turn.type), bindparam("task_id", type_=TASKS.c.id.type)
+    ahead = ahead_of(turn, task_id, bindparam("most", type_=Integer()))
+    columns = (Now(), ahead, leased.scalar_subquery(), own.scalar_subquery(), PROJECTS.c.running_limit)
+    return select(*columns).where(PROJECTS.c.id == project)
+
+
+# Made once: every Detail of a queued task reads them, and to make them takes longer than to run them.
+_COUNTING: Final = _counting()
+_PACE: Final = recent_runs(bindparam("model", type_=String()))
+
 
 class SqlQueueView:
     """`QueueView` over a `Database`."""
@@ -25,41 +61,16 @@ class SqlQueueView:
 
     def sight(self, task: Task, most: int) -> QueueSight:
         """See `QueueView.sight`."""
+        asked = {"project_id": task.project_id, "turn": task.turn, "task_id": task.id, "most": most}
 
         def work(connection: Connection) -> QueueSight:
-            now, ahead, running, own, limit = connection.execute(_counting(task, most)).one()
+            now, ahead, running, own, limit = connection.execute(_COUNTING, asked).one()
             return QueueSight(
                 now=now,
                 ahead=ahead if ahead <= most else None,
                 running=running,
-                recent=connection.execute(recent_runs(task.model)).scalars().all(),
+                recent=connection.execute(_PACE, {"model": task.model}).scalars().all(),
                 held_back=own >= self._quota.running_of(limit),
             )
 
         return self._database.read(work)
-
-
-def _counting(task: Task, most: int) -> Select[float, int, int, int, int | None]:
-    leased = select(func.count()).select_from(TASKS).where(TASKS.c.lease_until.is_not(None))
-    own = leased.where(TASKS.c.project_id == task.project_id)
-    limit = PROJECTS.c.running_limit
-    columns = (Now(), ahead_of(task, most), leased.scalar_subquery(), own.scalar_subquery(), limit)
-    return select(*columns).where(PROJECTS.c.id == task.project_id)
-
-
-def ahead_of(task: Task, most: int) -> ColumnElement[int]:
-    """Return how many queued tasks come before this one, in the order of the claim; exact up to `most`."""
-    queued = is_one_of(TASKS.c.status, [TaskStatus.QUEUE])
-    earlier = select(TASKS.c.id).where(queued, TASKS.c.turn < task.turn).limit(most + 1).subquery()
-    same = select(TASKS.c.id).where(queued, TASKS.c.turn == task.turn, TASKS.c.id < task.id).limit(most + 1).subquery()
-    first, second = (select(func.count()).select_from(found).scalar_subquery() for found in (earlier, same))
-    return first + second
-
-
-def recent_runs(model: str) -> Select[float]:
-    """Return the seconds from claim to end of the model's latest successful tasks."""
-    end = TASKS.c[time_column(TaskStatus.END)]
-    start = TASKS.c[time_column(TaskStatus.ACCEPT)]
-    # Written out like a status: a planner must see that the partial index fits.
-    succeeded = TASKS.c.pexit == literal_column("'0'", String())
-    return select(end - start).where(TASKS.c.model == model, succeeded).order_by(end.desc()).limit(_RECENT)

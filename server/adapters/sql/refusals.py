@@ -1,8 +1,9 @@
 """The prompt gate's audit in SQL."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Double, bindparam, func, insert, select
 
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now
@@ -10,6 +11,11 @@ from server.adapters.sql.refusal_table import REFUSALS
 from server.adapters.sql.rows import Row
 from server.domain.refusal import NewRefusal, Refusal, Stage, Strikes
 from server.domain.types import ProjectId
+
+# Made once: it is read by every Run.
+_STRIKES: Final = select(func.count(), Now() - func.max(REFUSALS.c.at)).where(
+    REFUSALS.c.project_id == bindparam("project_id"), REFUSALS.c.at >= Now() - bindparam("within", type_=Double)
+)
 
 
 class SqlRefusalLog:
@@ -33,10 +39,8 @@ class SqlRefusalLog:
 
     def strikes(self, project_id: ProjectId, within: float) -> Strikes:
         """See `RefusalLog.strikes`."""
-        query = select(func.count(), Now() - func.max(REFUSALS.c.at)).where(
-            REFUSALS.c.project_id == project_id, REFUSALS.c.at >= Now() - within
-        )
-        count, last_ago = self._database.read(lambda connection: connection.execute(query).one())
+        asked = {"project_id": project_id, "within": within}
+        count, last_ago = self._database.read(lambda connection: connection.execute(_STRIKES, asked).one())
         return Strikes(count, last_ago)
 
     def newest(self, limit: int, project_id: ProjectId | None = None) -> Sequence[Refusal]:

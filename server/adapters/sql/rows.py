@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BindParameter, Connection, bindparam, select
 
 from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.tables import FILES, TASKS, time_column
@@ -25,6 +25,11 @@ _SAME_NAME: Final = (
     *("turn", "attempt", "crashes", "last_seq", "pexit", "message", "cps"),
 )
 _TIME_COLUMNS: Final = {status: time_column(status) for status in TaskStatus}
+
+# Made once: they go with every task that is read.
+_IDS: Final[BindParameter[Any]] = bindparam("task_ids", expanding=True)
+_FILES: Final = select(FILES).where(FILES.c.task_id.in_(_IDS)).order_by(FILES.c.task_id, FILES.c.sample)
+_RECEIPTS: Final = select(TASK_RECEIPTS.c.task_id, TASK_RECEIPTS.c.body).where(TASK_RECEIPTS.c.task_id.in_(_IDS))
 
 Row: TypeAlias = Mapping[Any, Any]
 """A row by column name."""
@@ -58,16 +63,14 @@ def output_of(row: Row) -> Output:
 def files_of(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[TaskId, Sequence[Output]]:
     """Return the pictures of each task in sample order: one query for a page."""
     found: dict[TaskId, list[Output]] = defaultdict(list)
-    query = select(FILES).where(FILES.c.task_id.in_(task_ids)).order_by(FILES.c.task_id, FILES.c.sample)
-    for row in connection.execute(query).mappings():
+    for row in connection.execute(_FILES, {_IDS.key: list(task_ids)}).mappings():
         found[row["task_id"]].append(output_of(row))
     return found
 
 
 def receipts_of(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[TaskId, JsonObject]:
     """Return the receipts there are: one query for a page."""
-    query = select(TASK_RECEIPTS.c.task_id, TASK_RECEIPTS.c.body).where(TASK_RECEIPTS.c.task_id.in_(task_ids))
-    return {row.task_id: row.body for row in connection.execute(query)}
+    return {row.task_id: row.body for row in connection.execute(_RECEIPTS, {_IDS.key: list(task_ids)})}
 
 
 def tasks_of(connection: Connection, rows: Sequence[Row]) -> list[Task]:

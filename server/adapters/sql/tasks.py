@@ -1,17 +1,17 @@
 """The queue in SQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, literal, or_, select, update
 
 from server.adapters.sql.admission import Admission, Check
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.fence import any_held, entering, fenced, hold, log, log_status
-from server.adapters.sql.queue import NO_QUOTA, claiming, inserting, next_turn, taking_over
+from server.adapters.sql.queue import NO_QUOTA, claiming, insert_task, next_turn, taking_over
 from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.removals import drop_outputs
 from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, claimed_of, files_of, output_of, task_of, tasks_of
@@ -29,6 +29,11 @@ from server.domain.webhook import is_owed
 from server.ports import Page, PageQuery
 
 _FILE_FIELDS: Final = tuple(field.name for field in fields(StoredFile))
+
+# Made once: clients ask for their tasks all the time, and to make a statement takes longer than to run it.
+_TASK: Final = select(*TASK_COLUMNS)
+_BY_ID: Final = _TASK.where(TASKS.c.id == bindparam("id"), TASKS.c.project_id == bindparam("project_id"))
+_BY_TOKEN: Final = _TASK.where(TASKS.c.token == bindparam("token"))
 
 
 class SqlTaskStore:
@@ -48,7 +53,7 @@ class SqlTaskStore:
             if earlier is not None:
                 return tasks_of(connection, [earlier])[0]
             check(connection, new.project_id)
-            row = connection.execute(inserting(new, turn)).mappings().one()
+            row = insert_task(connection, new, turn)
             log_status(connection, row)
             insert_uploads(connection, new.project_id, ROOT, new.uploads)
             link_inputs(connection, row["id"], new.inputs)
@@ -59,11 +64,11 @@ class SqlTaskStore:
 
     def find(self, project_id: ProjectId, task_id: TaskId) -> Task | None:
         """See `TaskStore.find`."""
-        return self._find(and_(TASKS.c.id == task_id, TASKS.c.project_id == project_id))
+        return self._find(_BY_ID, {"id": task_id, "project_id": project_id})
 
     def find_by_token(self, token: str) -> Task | None:
         """See `TaskStore.find_by_token`."""
-        return self._find(TASKS.c.token == token)
+        return self._find(_BY_TOKEN, {"token": token})
 
     def find_file(self, access_key: str) -> Output | None:
         """See `TaskStore.find_file`."""
@@ -235,9 +240,9 @@ class SqlTaskStore:
         """See `TaskStore.forget_run_keys`."""
         return self._database.write(lambda connection: connection.execute(forgetting(older_than)).rowcount)
 
-    def _find(self, condition: ColumnElement[bool]) -> Task | None:
+    def _find(self, query: Select[Any], asked: Mapping[str, object]) -> Task | None:
         def work(connection: Connection) -> Task | None:
-            rows = connection.execute(select(*TASK_COLUMNS).where(condition)).mappings().all()
+            rows = connection.execute(query, asked).mappings().all()
             return next(iter(tasks_of(connection, rows)), None)
 
         return self._database.read(work)

@@ -1,14 +1,19 @@
 """The worker registry in SQL."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Double, bindparam, delete, insert, select, update
 
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now
 from server.adapters.sql.tables import WORKERS
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
+
+_ALIVE: Final = (
+    select(WORKERS).where(WORKERS.c.beat_at >= Now() - bindparam("within", type_=Double)).order_by(WORKERS.c.id)
+)
 
 
 class SqlWorkerRegistry:
@@ -41,8 +46,7 @@ class SqlWorkerRegistry:
 
     def alive(self, within: float) -> Sequence[Worker]:
         """See `WorkerRegistry.alive`."""
-        query = select(WORKERS).where(WORKERS.c.beat_at >= Now() - within).order_by(WORKERS.c.id)
-        rows = self._database.read(lambda connection: connection.execute(query).all())
+        rows = self._database.read(lambda connection: connection.execute(_ALIVE, {"within": within}).all())
         return [
             Worker(
                 id=row.id,

@@ -1,6 +1,7 @@
 """POST /v1/Run/{owner}/{model}."""
 
 from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
 
 from server.api.base_url import base_url
 from server.api.caller import Caller
@@ -14,7 +15,7 @@ router = APIRouter()
 
 
 @router.post("/v1/Run/{owner}/{model}")
-def run(owner: str, model: str, request: Request, caller: Caller, body: RunBody, wiring: Wired) -> Wire:
+def run(owner: str, model: str, request: Request, caller: Caller, body: RunBody, wiring: Wired) -> JSONResponse:
     """Queue a task; answers at once with its id and token."""
     task = submit(
         wiring.tasks,
@@ -31,4 +32,6 @@ def run(owner: str, model: str, request: Request, caller: Caller, body: RunBody,
             idempotency_key=request.headers.get("idempotency-key", ""),
         ),
     )
-    return {"errors": [], "taskid": str(task.id), "socketaccesstoken": task.token, "result": True}
+    # A response as it is: FastAPI would check a dictionary against its annotation, on a thread of its own.
+    wire: Wire = {"errors": [], "taskid": str(task.id), "socketaccesstoken": task.token, "result": True}
+    return JSONResponse(wire)

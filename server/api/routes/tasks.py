@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fastapi import APIRouter
+from fastapi.responses import JSONResponse
 
 from models.catalogue import Catalogue
 from server.api.body import Body, Fields
@@ -24,35 +25,37 @@ _MAX_START = 10**9
 
 
 @router.post("/Detail")
-def detail(caller: Caller, ref: Ref, wiring: Wired) -> Wire:
+def detail(caller: Caller, ref: Ref, wiring: Wired) -> JSONResponse:
     """Return one task."""
     task = find_task(wiring.tasks, caller.id, ref)
     return _answer(wiring, [task], more=expectation_wire(expectation_of(wiring, task)))
 
 
 @router.post("/List")
-def page(caller: Caller, body: Body, wiring: Wired) -> Wire:
+def page(caller: Caller, body: Body, wiring: Wired) -> JSONResponse:
     """Return a page of the project's tasks, newest first."""
     found = wiring.tasks.page(caller.id, _query(body, wiring.catalogue))
     return _answer(wiring, found.tasks, found.total)
 
 
 @router.post("/Cancel")
-def cancel_task(caller: Caller, ref: Ref, wiring: Wired) -> Wire:
+def cancel_task(caller: Caller, ref: Ref, wiring: Wired) -> JSONResponse:
     """Cancel a queued task."""
     return _answer(wiring, [cancel(wiring.tasks, wiring.wakeups, caller.id, ref)])
 
 
 @router.post("/Kill")
-def kill_task(caller: Caller, ref: Ref, wiring: Wired) -> Wire:
+def kill_task(caller: Caller, ref: Ref, wiring: Wired) -> JSONResponse:
     """Kill a running task, or cancel a queued one."""
     return _answer(wiring, [kill(wiring.tasks, wiring.wakeups, caller.id, ref)])
 
 
-def _answer(wiring: Wiring, tasks: Sequence[Task], total: int | None = None, more: Wire | None = None) -> Wire:
+def _answer(wiring: Wiring, tasks: Sequence[Task], total: int | None = None, more: Wire | None = None) -> JSONResponse:
     webhooks = webhooks_wire(wiring.webhooks, tasks)
     shown = [{**task_wire(task, wiring.catalogue), "webhooks": webhooks[task.id], **(more or {})} for task in tasks]
-    return {"total": str(len(tasks) if total is None else total), "errors": [], "tasklist": shown, "result": True}
+    total = len(tasks) if total is None else total
+    # A response as it is: FastAPI would check a dictionary against its annotation, on a thread of its own.
+    return JSONResponse({"total": str(total), "errors": [], "tasklist": shown, "result": True})
 
 
 def _query(body: Fields, catalogue: Catalogue) -> PageQuery:

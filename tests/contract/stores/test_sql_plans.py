@@ -84,7 +84,7 @@ def test_who_is_at_his_limit_is_read_from_the_leased_and_where_to_begin_from_the
 def test_the_view_of_the_queue_reads_indexes(database: Database):
     with_task = next(iter(sql_stores(database).projects.all()))
     task = sql_stores(database).submit(with_task)
-    ahead = _plan(database, select(ahead_of(task, 1_000_000)))
+    ahead = _plan(database, select(ahead_of(task.turn, task.id, 1_000_000)))
     recent = _plan(database, recent_runs(MODEL))
     assert "ix_tasks_claim" in ahead or "ix_tasks_turns" in ahead
     assert "ix_tasks_pace" in recent
