@@ -15,7 +15,7 @@ from server.api.deliverer import Deliverer
 from server.api.expectations import MOST_AHEAD, expectation_of
 from server.api.hub import Hub
 from server.api.paths import ForgivingPaths
-from server.api.routes import files, health, models, run, tasks, tools, uploads
+from server.api.routes import docs, files, health, models, run, tasks, tools, uploads
 from server.api.upkeep import count_runs, forget_run_keys_forever, rescue_forever, sweep_files_forever
 from server.api.wiring import Wiring
 
@@ -34,6 +34,7 @@ def create_app(wiring: Wiring) -> FastAPI:
         models.router,
         files.router,
         uploads.router,
+        docs.router,
         health.router,
         websocket.router,
     ):

@@ -34,7 +34,7 @@ def tool_openapi(card: Card, base: str) -> Wire:
                 "nonce": _header("x-nonce"),
                 "signature": _header("x-signature"),
             },
-            "schemas": {"Inputs": _inputs(card), "Error": _error(), "Task": _task(), "File": _file()},
+            "schemas": {"Inputs": inputs_schema(card), "Error": _error(), "Task": _task(), "File": _file()},
         },
     }
 
@@ -78,7 +78,8 @@ def _responses(description: str, properties: Wire) -> Wire:
     }
 
 
-def _inputs(card: Card) -> Wire:
+def inputs_schema(card: Card) -> Wire:
+    """Return the schema of a model's inputs, with an example."""
     properties = {parameter.id: _property(parameter) for parameter in card.shown_parameters}
     properties["callbackUrl"] = {"type": "string", "description": "An http(s) address of yours."}
     return {
