@@ -30,5 +30,6 @@ def run(owner: str, model: str, request: Request, caller: Caller, body: RunBody,
             base_url=base_url(request, wiring.public_url),
             idempotency_key=request.headers.get("idempotency-key", ""),
         ),
+        work_limit=wiring.work_limit,
     )
     return {"errors": [], "taskid": str(task.id), "socketaccesstoken": task.token, "result": True}
