@@ -9,7 +9,8 @@ from models.card import MAX_FILES, Card, Parameter
 from models.parameters import is_placeholder
 
 _MAX_URL: Final = 2048
-_BETWEEN: Final = re.compile(r"[\s,]+(?=https?://)", re.IGNORECASE)
+# Begins where blanks begin and never goes back: a megabyte of them is read once, and not once from each of them.
+_BETWEEN: Final = re.compile(r"(?<![\s,])[\s,]++(?=https?://)", re.IGNORECASE)
 
 
 class FileError(ValueError):

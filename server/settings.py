@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     queue_limit: int = Field(100, ge=0, description="How many tasks one project may have queued; 0: no limit.")
     queue_limit_total: int = Field(10_000, ge=0, description="How many tasks all may have queued; 0: no limit.")
     running_limit: int = Field(0, ge=0, description="How many tasks of one project may run at once; 0: no limit.")
+    work_limit: int = Field(
+        2500,
+        ge=0,
+        description="Million pixel steps (width × height × steps × samples) one task may ask for; 0: no limit.",
+    )
     auth_failures_per_minute: int = Field(
         10, ge=0, description="How often an address may fail with one key before it is told to wait; 0: no limit."
     )
@@ -65,6 +70,9 @@ class Settings(BaseSettings):
         "127.0.0.1,::1", description="Addresses or networks whose X-Forwarded-For is believed; `none`, or `*`: all."
     )
     tokens_per_socket: int = Field(200, gt=0, description="How many unfinished tasks one websocket may follow.")
+    sockets_per_address: int = Field(
+        2000, ge=0, description="How many websockets one address may have open; 0: no limit."
+    )
     webhook_allow: str = Field(
         "", description="Private hosts and networks that webhooks may be sent to, separated by commas."
     )

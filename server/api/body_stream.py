@@ -13,8 +13,12 @@ from server.domain.errors import BadRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How slowly a body may come: `idle` seconds without a byte, `rate` bytes a second on average after that time."""
+    """How slowly a request may come: its head within `head` seconds.
 
+    Its body with at most `idle` seconds without a byte, and `rate` bytes a second on average after that time.
+    """
+
+    head: float = 30.0
     idle: float = 30.0
     rate: float = 8_000.0
 

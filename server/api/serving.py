@@ -1,9 +1,12 @@
 """Running the application on uvicorn, set up so that every Wiro client gets through."""
 
+import asyncio
 import socket
 from collections.abc import Sequence
-from typing import Final
+from functools import partial
+from typing import Any, Final, cast
 
+import h11
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -17,19 +20,56 @@ class _PatientH11(H11Protocol):
 
     Java's HTTP client sends `Upgrade: h2c` with its POSTs, and some proxies `Upgrade: websocket`; such a request is
     answered as if the header weren't there, its body intact (trap 6: httptools would lose it).
+
+    A head must come within `head_seconds`: uvicorn itself waits for one for ever, be it the first of a connection that
+    says nothing or a later one that comes in drops.
     """
+
+    def __init__(self, *args: Any, head_seconds: float, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._head_seconds = head_seconds
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  as its base has it
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_head()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._forget_head()
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(self._head_seconds, self._give_up)
+
+    def _forget_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        self._head_timer = None
+        self.timeout_keep_alive_handler()
 
     def _should_upgrade(self) -> bool:
         return self.scope["method"] == "GET" and super()._should_upgrade()
 
 
-def make_server(app: FastAPI, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Server:
+def make_server(
+    app: FastAPI, host: str, port: int, trusted_proxies: Sequence[str] = (), head_seconds: float = 30.0
+) -> uvicorn.Server:
     """Return a server, not yet listening. X-Forwarded-For and -Proto are believed of `trusted_proxies` alone."""
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=_PatientH11,
+        http=cast("type[asyncio.Protocol]", partial(_PatientH11, head_seconds=head_seconds)),
         ws="websockets-sansio",
         ws_max_size=_MAX_MESSAGE,
         # Compression costs four times the memory and twice the CPU per socket, for frames of a few hundred bytes.

@@ -6,28 +6,34 @@ import json
 from typing import Final, cast
 
 from fastapi import APIRouter, WebSocket
+from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from server.api.errors import envelope
 from server.api.frames import plain_frame
 from server.api.hub import Follower, Hub, Outbox
+from server.api.sockets import Patience
 from server.api.wiring import Wired, Wiring
 from server.domain.errors import Unavailable
 
 router = APIRouter()
 
-REGISTER_SECONDS: Final = 120.0
-"""A socket that names no task by then is closed; the contract grants 60 s at least."""
 TRY_AGAIN_LATER: Final = 1013
 _POLICY_VIOLATION: Final = 1008
+_TOO_MANY: Final = "This address has too many websockets open. Close some, or follow several tasks on one of them."
 
 
 @router.websocket("/v1")
 async def tasks_socket(websocket: WebSocket, wiring: Wired) -> None:
     """Serve one client until it leaves: the server never closes a healthy socket first (trap 9)."""
-    await websocket.accept()
-    client = _Client(websocket, wiring, websocket.app.state.hub)
-    await client.serve()
+    address = websocket.client.host if websocket.client else ""
+    with websocket.app.state.open_sockets.entered(address) as entered:
+        if not entered:
+            await websocket.send_denial_response(JSONResponse(envelope(_TOO_MANY), 429))
+            return
+        await websocket.accept()
+        await _Client(websocket, wiring, websocket.app.state.hub).serve()
 
 
 class _Client:
@@ -37,6 +43,7 @@ class _Client:
         self._hub = hub
         self._outbox = Outbox()
         self._followers: dict[str, Follower] = {}
+        self._patience = Patience(wiring.sockets, wiring.clock.monotonic)
 
     async def serve(self) -> None:
         self._outbox.put(plain_frame("connected", result=True, version="1.0"))
@@ -64,7 +71,7 @@ class _Client:
         return TRY_AGAIN_LATER
 
     async def _idle(self) -> int | None:
-        await asyncio.sleep(REGISTER_SECONDS)
+        await asyncio.sleep(self._wiring.sockets.register_seconds)
         if not self._followers:
             return _POLICY_VIOLATION
         return await asyncio.get_running_loop().create_future()  # registered: stay for as long as the client likes
@@ -74,6 +81,9 @@ class _Client:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
                 return None
+            # Nothing is dropped and nobody is thrown out: what comes too fast stays in the client's own buffers.
+            while wait := self._patience.wait():  # noqa: ASYNC110 time is waited for, no event
+                await asyncio.sleep(wait)
             text = message.get("text")
             registration = _registration(text) if text else None
             if registration is not None:
@@ -89,8 +99,8 @@ class _Client:
         if token in self._followers:
             return
         followed = sum(not follower.done for follower in self._followers.values())
-        if followed >= self._wiring.tokens_per_socket:
-            message = f"too-many-tasktokens: a socket follows {self._wiring.tokens_per_socket} tasks at most"
+        if followed >= self._wiring.sockets.tokens:
+            message = f"too-many-tasktokens: a socket follows {self._wiring.sockets.tokens} tasks at most"
             self._outbox.put(plain_frame("error", message=message, result=False, token=token))
             return
         task = await run_in_threadpool(self._wiring.tasks.find_by_token, token)

@@ -8,6 +8,7 @@ from fastapi.requests import HTTPConnection
 
 from models.catalogue import Catalogue
 from server.api.body_stream import Pace
+from server.api.sockets import SocketLimits
 from server.domain.rescue import Limits
 from server.ports import (
     Clock,
@@ -30,6 +31,7 @@ from server.services.throttle import FailureThrottle
 
 _NO_RETENTION: Final = Retention()
 _PACE: Final = Pace()
+_SOCKETS: Final = SocketLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,8 @@ class Wiring:
 
     `public_url` is where clients reach this server ("" to take it from each request). `needs_worker` makes /readyz
     wait for a loaded worker. `lease_seconds` paces the rescue of tasks whose worker went silent, `sweep_seconds` the
-    removal of files that are not kept any longer; `pace` is how slowly a body may come.
+    removal of files that are not kept any longer; `pace` is how slowly a request may come. `work_limit` is in millions
+    of pixel steps, 0 for none.
     """
 
     tasks: TaskStore
@@ -66,7 +69,8 @@ class Wiring:
     lease_seconds: float = 30.0
     heartbeat_seconds: float = 5.0
     poll_seconds: float = 0.1
-    tokens_per_socket: int = 200
+    sockets: SocketLimits = _SOCKETS
+    work_limit: int = 0
     sweep_seconds: float = 60.0
     pace: Pace = _PACE
 

@@ -30,6 +30,7 @@ from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.uploads import SqlUploadStore
 from server.adapters.sql.webhooks import SqlWebhookStore
 from server.adapters.sql.workers import SqlWorkerRegistry
+from server.api.sockets import SocketLimits
 from server.api.wiring import Wiring
 from server.domain.quota import Quota
 from server.domain.rescue import Limits
@@ -135,7 +136,8 @@ def make_wiring(
         needs_worker=needs_worker,
         lease_seconds=settings.lease_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
-        tokens_per_socket=settings.tokens_per_socket,
+        sockets=SocketLimits(tokens=settings.tokens_per_socket, per_address=settings.sockets_per_address),
+        work_limit=settings.work_limit,
     )
 
 

@@ -18,7 +18,9 @@ class ApiThread:
 
     def __init__(self, wiring: Wiring, settings: Settings) -> None:
         self._listener = _listen(settings)
-        self._server: uvicorn.Server = make_server(create_app(wiring), settings.host, self.port, settings.proxies)
+        self._server: uvicorn.Server = make_server(
+            create_app(wiring), settings.host, self.port, settings.proxies, head_seconds=wiring.pace.head
+        )
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._listener]}, name="api", daemon=True
         )

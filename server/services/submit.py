@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from models.card import Card
 from models.catalogue import Catalogue
 from models.parameters import ParameterError, check
+from models.work import WorkError, check_work
 from server.domain.errors import BadRequest, UnknownModel
 from server.domain.task import NewTask, Task
 from server.domain.types import JsonValue, ProjectId
@@ -40,18 +41,21 @@ class Submission:
     idempotency_key: str = ""
 
 
-def submit(tasks: TaskStore, wakeups: Wakeups, catalogue: Catalogue, by: Screen, run: Submission) -> Task:
+def submit(
+    tasks: TaskStore, wakeups: Wakeups, catalogue: Catalogue, by: Screen, run: Submission, *, work_limit: int = 0
+) -> Task:
     """Write the task, with the files that came with it; a repeated Idempotency-Key gives back the task it has made.
 
-    Raises UnknownModel, BadRequest (a wrong parameter), Refused (its prompt), QueueFull, or KeyReused. A refused Run is
-    not remembered.
+    `work_limit` is in millions of pixel steps, 0 for none. Raises UnknownModel, BadRequest (a wrong parameter, or too
+    much work), Refused (its prompt), QueueFull, or KeyReused. A refused Run is not remembered.
     """
     card = catalogue.find(run.owner, run.name)
     if card is None:
         raise UnknownModel
     try:
         values = check(card, run.parameters)
-    except ParameterError as error:
+        check_work(values, work_limit)
+    except (ParameterError, WorkError) as error:
         raise BadRequest(str(error)) from error
     screen(by, run.project_id, card, values)
     files = gather(card, run.parameters, run.arrivals, tasks, run.base_url)

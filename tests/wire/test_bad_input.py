@@ -157,6 +157,8 @@ UNREADABLE_BODIES = {
     "a lone surrogate in an unknown key's value": json_with(rb'"a\udfff"'),
     "a lone surrogate in a key": json_with(b"1", rb'"\ud800"'),
     "a lone surrogate in a key deep inside": json_with(rb'{"a":{"\ud800":1}}'),
+    "33 levels": json_with(b"[" * 32 + b"]" * 32),
+    "501 keys": json.dumps({"prompt": "a", **{f"key{number}": 1 for number in range(500)}}).encode(),
     "1,000 keys": json.dumps({"prompt": "a", **{f"key{number}": 1 for number in range(1000)}}).encode(),
     "a form of 1,000 fields": b"prompt=a&" + b"&".join(b"key%d=1" % number for number in range(1000)),
     "a form that repeats a field": b"prompt=a" + b"&x=1" * 1000,
@@ -184,6 +186,18 @@ def test_unreadable_bodies(easel, body):
         assert error_of(easel.post(path, content=body)) == UNREADABLE
 
 
+def test_too_many_files_for_one_run(easel):
+    """Whether the model takes any or not; Run alone says so, as the other calls do not look at files."""
+    parts = [b'Content-Disposition: form-data; name="f%d"; filename="%d.png"\r\n\r\nx' % (n, n) for n in range(21)]
+
+    refused = easel.post(RUN, content=multipart(field(b"prompt", b"a"), *parts))
+
+    assert error_of(refused) == (0, "Request files: at most 20 files can be sent at once.")
+    run = easel.post(RUN, content=multipart(field(b"prompt", b"a"), *parts[:20])).json()
+    assert run["result"] is True
+    easel.post("Task/Kill", {"taskid": run["taskid"]})
+
+
 BODIES_WITHOUT_A_PROMPT = {
     "null": b"null",
     "a number": b"123",
@@ -206,6 +220,8 @@ def test_bodies_in_which_there_is_no_prompt(easel, body):
 READABLE_BODIES = {
     "duplicate keys": b'{"prompt":"a","steps":"abc","steps":"3"}',
     "twenty levels": json_with(b"[" * 20 + b"]" * 20),
+    "32 levels": json_with(b"[" * 31 + b"]" * 31),
+    "500 keys": json.dumps({"prompt": "a", **{f"key{number}": 1 for number in range(499)}}).encode(),
     "an integer of 4,000 digits": json_with(b"9" * 4000),
     "a tiny number": json_with(b"1e-400"),
     "a surrogate pair": json_with(rb'"\ud83d\ude00"'),

@@ -31,6 +31,7 @@ def run(owner: str, model: str, request: Request, caller: Caller, body: RunBody,
             base_url=base_url(request, wiring.public_url),
             idempotency_key=request.headers.get("idempotency-key", ""),
         ),
+        work_limit=wiring.work_limit,
     )
     # A response as it is: FastAPI would check a dictionary against its annotation, on a thread of its own.
     wire: Wire = {"errors": [], "taskid": str(task.id), "socketaccesstoken": task.token, "result": True}
