@@ -87,6 +87,7 @@ TAKE_NO_OBJECT = {
     "POST /v1/Task/List",  # has a test of its own below
     *(f"POST /v1/Tool/{verb}" for verb in ("List", "Detail", "Explore", "DetailOpenAPI")),
     *(f"GET /models/{{owner}}/{{name}}/{text}" for text in ("llms.txt", "llms-full.txt", "cover.png")),
+    *("GET /docs", "GET /docs/page.css", "GET /openapi.json"),
     "GET /healthz",
     "GET /readyz",
 }
