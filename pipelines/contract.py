@@ -8,11 +8,15 @@ from typing import Protocol, TypeAlias
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraUse:
-    """A LoRA to fuse: its name, its .safetensors file, and its weight (1.0 as trained)."""
+    """A LoRA to fuse: its name, its .safetensors file, and its weight (1.0 as trained).
+
+    `text_encoder_weight` is its weight in the text encoders; None: the same.
+    """
 
     name: str
     path: str
     weight: float
+    text_encoder_weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
