@@ -48,10 +48,10 @@ class Policy(Protocol):
 class FairShare:
     """Shortest remaining work first with half of the device, equal shares with the other half.
 
-    While g is in flight and has a forward of work w to run, the work of others between two of its forwards is at most
-    2·s·w·h + n·h·m, where s is the most that (shares in flight) × (generations of g's share) came to, h is `hold` (1
-    where all wear the same), n the most generations in flight, and m the work of the largest forward. For pictures of
-    one size and one share that is 3·n·h forwards.
+    The bound: between two forwards of a generation, others get at most 2·s·w·h + n·h·m of work. w is the work of its
+    own samples in a forward and m that of the largest forward; h is `hold`, or 1 where all wear the same; n is the most
+    generations in flight meanwhile, and s the most that (shares) × (generations of its share) came to. For pictures of
+    one size, of one share, a sample in a forward, that is 3·n·h forwards.
     """
 
     def __init__(self, hold: int = HOLD) -> None:
@@ -65,8 +65,8 @@ class FairShare:
         """See `Policy.choose`."""
         firsts = _first_of_each(offers)
         self._forget(firsts)
-        for number, offer in firsts.items():
-            self._note_if_owed(number, offer)
+        for first in firsts.values():
+            self._note_if_owed(first, offers)
         leader = self._leader(firsts)
         chosen = self._filled(leader, offers, firsts)
         self._account(chosen, firsts)
@@ -95,23 +95,22 @@ class FairShare:
 
     # ── savings ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def _account(self, chosen: Sequence[Offer], firsts: dict[int, Offer]) -> None:
-        drawn = {offer.generation for offer in chosen}
+        """Every generation saves its part of half the work that is done; those that are drawn pay for theirs."""
         work = sum(offer.work for offer in chosen)
         shares = [offer.share for offer in firsts.values()]
         for number, offer in firsts.items():
-            if number in drawn:
-                self._saved[number] = max(0.0, self._saved.get(number, 0.0) - offer.work)
-                if self._saved[number] < offer.work:
-                    self._owed.pop(number, None)
-            else:
-                divisor = 2 * len(set(shares)) * shares.count(offer.share)
-                self._saved[number] = self._saved.get(number, 0.0) + work / divisor
+            divisor = 2 * len(set(shares)) * shares.count(offer.share)
+            paid = sum(each.work for each in chosen if each.generation == number)
+            self._saved[number] = max(0.0, self._saved.get(number, 0.0) + work / divisor - paid)
+            if paid and self._saved[number] < offer.work:
+                self._owed.pop(number, None)
 
-    def _note_if_owed(self, number: int, offer: Offer) -> None:
+    def _note_if_owed(self, first: Offer, offers: Sequence[Offer]) -> None:
+        own = sum(offer.work for offer in offers if _together(offer, first))
         # to change what is worn takes savings for the whole hold
-        price = offer.work * (self._hold if self._switches(offer) else 1)
-        if self._saved.get(number, 0.0) >= price:
-            self._owed.setdefault(number)
+        price = min(own, first.places * first.work) * (self._hold if self._switches(first) else 1)
+        if self._saved.get(first.generation, 0.0) >= price:
+            self._owed.setdefault(first.generation)
 
     def _forget(self, firsts: dict[int, Offer]) -> None:
         for number in self._saved.keys() - firsts.keys():
@@ -120,12 +119,16 @@ class FairShare:
 
     # ── what is worn ─────────────────────────────────────────────────────────────────────────────────────────────────
     def _switches(self, offer: Offer) -> bool:
-        return offer.loras is not None and offer.loras != self._worn
+        return offer.loras is not None and self._worn is not None and offer.loras != self._worn
 
     def _wear(self, leader: Offer) -> None:
-        if self._switches(leader):
+        if self._worn is None or self._switches(leader):
             self._worn, self._held = leader.loras, self._hold
         self._held = max(0, self._held - 1)
+
+
+def _together(one: Offer, other: Offer) -> bool:
+    return one.generation == other.generation and one.alike == other.alike
 
 
 def _first_of_each(offers: Sequence[Offer]) -> dict[int, Offer]:
