@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from models.plan import Schedules, StepPlan, plan_of
 from pipelines.contract import (
     EngineEvent,
     Failed,
@@ -45,7 +47,7 @@ IN_FLIGHT: Final = 8
 _TAG: Final = re.compile(r"<fake:([a-z_]{1,20})(?::([0-9]{1,6}))?>")
 
 
-@dataclass(slots=True)
+@dataclass
 class _Generation:
     number: int
     request: GenerationRequest
@@ -55,16 +57,17 @@ class _Generation:
     started: bool = False
     withdrawn: bool = False
 
+    @cached_property
+    def plan(self) -> StepPlan:
+        return plan_of(self.request, Schedules())
+
     @property
     def base_steps(self) -> int:
-        request = self.request
-        return round(request.steps * request.high_noise_frac) if request.use_refiner else request.steps
+        return len(self.plan.base)
 
     @property
     def sample_steps(self) -> int:
-        request = self.request
-        refiner = request.refiner_steps - round(request.refiner_steps * request.high_noise_frac)
-        return self.base_steps + (refiner if request.use_refiner else 0)
+        return self.plan.steps_per_sample
 
     @property
     def total_steps(self) -> int:
