@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from pipelines.contract import Engine
+from server.entrypoints.faults.child import FaultyEngine
 from server.entrypoints.faults.points import read_faults
 from server.worker.child import serve
 
@@ -50,8 +51,6 @@ def main() -> int:
     faults = read_faults(os.environ)
     if faults is None:
         return serve(_build(spec), connection)
-    from server.entrypoints.faults.ports import FaultyEngine  # noqa: PLC0415 loads SQL, which a child has no use for
-
     return serve(FaultyEngine(_build(spec), faults), connection)
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-from pipelines.contract import Command, Engine, EngineEvent, GenerationRequest, SampleDone, Stepped, Withdraw
+from pipelines.contract import Command, Withdraw
 from server.adapters.files import LocalFiles
 from server.adapters.outbound.sender import HttpWebhookSender
 from server.adapters.sql.engines import Database
@@ -99,12 +99,12 @@ class FaultyTasks(SqlTaskStore):
 
     def _granted(self, claimed: Claimed) -> None:
         lease = claimed.lease
-        self._faults.tell(grant=lease.task_id, attempt=lease.attempt, token=lease.token[:8], at=time.time())
+        self._faults.tell(grant=lease.task_id, attempt=lease.attempt, token=lease.token[:8], at=time.monotonic())
 
     def _write(self, lease: Lease, verb: str, write: Callable[[], None]) -> None:
         self._faults.reach(Point.SWEEPING if lease.token in self._rescuing else Point.WRITING)
         said = {"write": lease.task_id, "attempt": lease.attempt, "token": lease.token[:8], "verb": verb}
-        began = time.time()
+        began = time.monotonic()
         try:
             write()
         except LeaseLost:
@@ -181,45 +181,6 @@ class FaultyProcess(EngineProcess):
         if isinstance(command, Withdraw):
             self._faults.reach(Point.WITHDRAWING)
         super().send(command)
-
-
-class FaultyEngine:
-    """An engine that comes to points while it loads and draws."""
-
-    def __init__(self, engine: Engine, faults: Faults) -> None:
-        self._engine = engine
-        self._faults = faults
-
-    def load(self, report: Callable[[str, float], None]) -> str:
-        """See `Engine.load`."""
-        self._faults.reach(Point.LOADING)
-        return self._engine.load(report)
-
-    def admit(self, request: GenerationRequest) -> None:
-        """See `Engine.admit`."""
-        self._engine.admit(request)
-
-    def withdraw(self, generation_id: str) -> None:
-        """See `Engine.withdraw`."""
-        self._engine.withdraw(generation_id)
-
-    @property
-    def busy(self) -> bool:
-        """See `Engine.busy`."""
-        return self._engine.busy
-
-    def step(self) -> Sequence[EngineEvent]:
-        """See `Engine.step`."""
-        events = self._engine.step()
-        for event in events:
-            match event:
-                case Stepped():
-                    self._faults.reach(Point.STEP)
-                case SampleDone():
-                    self._faults.reach(Point.DECODED)
-                case _:
-                    pass
-        return events
 
 
 def make_tasks(database: Database, quota: Quota, faults: Faults | None) -> SqlTaskStore:
