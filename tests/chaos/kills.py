@@ -57,13 +57,11 @@ def kills(
 
 def _torment(nemesis: Nemesis, going: Callable[[], bool], rng: random.Random, crowd: Any, it: Any) -> None:
     acts: list[Callable[[], None]] = [
-        lambda: nemesis.kill("worker"),
         lambda: nemesis.kill("api"),
-        lambda: nemesis.drain("worker"),
-        lambda: nemesis.freeze("worker"),
-        nemesis.kill_engine,
-        nemesis.kill_engine,
-        nemesis.kill_engine,
+        *[lambda: nemesis.kill("worker")] * 2,
+        *[lambda: nemesis.drain("worker")] * 2,
+        *[lambda: nemesis.freeze("worker")] * 2,
+        *[nemesis.kill_engine] * 8,
     ]
     next_act = time.monotonic() + 5
     while going():
