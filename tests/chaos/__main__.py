@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.kills import kills, stops
+from tests.chaos.mutations import mutations
+from tests.chaos.outages import outages
 from tests.chaos.stage import facts
+from tests.chaos.zombies import quiet, zombies
 
 RESULTS = Path(__file__).parents[2] / "bench" / "results"
 
@@ -17,6 +20,10 @@ Experiment = Callable[[argparse.Namespace], dict[str, Any]]
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     "kills": lambda args: kills(args.database, tasks=args.tasks, seconds=args.minutes * 60, seed=args.seed),
+    "mutations": lambda args: mutations(seed=args.seed),
+    "outages": lambda args: outages(rounds=args.rounds, seed=args.seed, away=args.away),
+    "quiet": lambda args: quiet(args.database, tasks=args.tasks, seed=args.seed),
+    "zombies": lambda args: zombies(args.database, seconds=args.minutes * 60, seed=args.seed),
     "stops": lambda args: stops(args.database, tasks=args.tasks, seed=args.seed),
 }
 
@@ -27,6 +34,8 @@ def main() -> int:
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--tasks", type=int, default=2000)
     parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--away", type=float, default=0)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
