@@ -262,7 +262,8 @@ def make_supervisor(
         stop_grace=settings.stop_seconds,
     )
     preparation = CardPreparation(catalogue, drawing.models, drawing.weights, load_gate())
-    return Supervisor(worker, outside, preparation, timing, LIMITS)
+    recycle = None if settings.recycle_gb is None else int(settings.recycle_gb * 1e9)
+    return Supervisor(worker, outside, preparation, timing, LIMITS, recycle)
 
 
 def _fake_options(text: str) -> tuple[float, str]:

@@ -1,5 +1,6 @@
 """What goes wrong, and who puts it right: processes are killed, stopped and drained, and started again when dead."""
 
+import contextlib
 import os
 import random
 import signal
@@ -10,9 +11,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+import httpx2
+
 from server.entrypoints.faults.points import API_POINTS, ENGINE_POINTS, WORKER_POINTS, Point
 from tests.chaos.history import INFO, History
-from tests.e2e.processes import Process, Site, alive, children_of
+from tests.e2e.processes import Process, Site, alive, children_of, eventually
 
 QUIET = "claimed:999999999:note"
 """A switch that only keeps the journal."""
@@ -88,6 +91,21 @@ class Nemesis:
             self._looked_for_strays = now
             self._count_engines()
 
+    def wait_until_ready(self, within: float = 120) -> None:
+        """Wait until every process can work."""
+        for place in self._places:
+            assert place.process is not None
+            if place.command == "worker":
+                place.process.wait_for("engine ready", within)
+            else:
+                eventually(self._answers, within=within, every=0.1)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx2.get(f"http://127.0.0.1:{self._site.port}/readyz", trust_env=False).is_success
+        except httpx2.TransportError:
+            return False
+
     def kill(self, command: str) -> None:
         """SIGKILL at a random moment."""
         self._signal(command, signal.SIGKILL)
@@ -106,7 +124,8 @@ class Nemesis:
         children = [child for worker in workers for child in children_of(worker.pid)]
         if children:
             self._note("engine SIGKILL")
-            os.kill(self._rng.choice(children), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it died by itself meanwhile
+                os.kill(self._rng.choice(children), signal.SIGKILL)
 
     def calm(self, quiet: str = QUIET) -> None:
         """Replace everything by processes that only keep their journal."""

@@ -39,9 +39,7 @@ def outages(*, rounds: int, seed: int, away: float = 0.0) -> dict[str, Any]:
         crowd = it.crowd(Mix(tasks=10**9, stops=0.02, follows=0.02, outstanding=40), seed)
         nemesis.look()
         with crowd.at_work():
-            for place in places:
-                assert place.process is not None
-                place.process.wait_for("engine ready" if place.command == "worker" else "Uvicorn running", within=60)
+            nemesis.wait_until_ready()
             _wait(it, crowd, 5)
             measured = [_suffer(it, crowd, one) for _ in range(rounds) for one in _kinds(it, proxy)]
             if away:

@@ -86,6 +86,11 @@ class Proxy:
         def run() -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 self._loop.run_until_complete(task)
+            left = asyncio.all_tasks(self._loop)
+            for each in left:
+                each.cancel()
+            self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            self._loop.close()
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()

@@ -40,9 +40,7 @@ def quiet(kind: str, *, tasks: int, seed: int) -> dict[str, Any]:
         places = [Place(command, (QUIET for _ in count())) for command in ("api", "worker", "worker", "worker")]
         nemesis = Nemesis(it.site, places, it.history, seed, thaw_after=60)
         nemesis.look()
-        for place in places:
-            assert place.process is not None
-            place.process.wait_for("engine ready" if place.command == "worker" else "Uvicorn running", within=60)
+        nemesis.wait_until_ready()
         crowd = it.crowd(Mix(tasks=tasks, stops=0.1, outstanding=60), seed)
         with crowd.at_work(threads=8):
             while crowd.submitting:

@@ -85,6 +85,7 @@ class ScriptedEngine:
     script: Script = works
     loads: bool = True
     starts: int = 0
+    bytes: int = 0
     commands: list[Command] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
 
@@ -134,6 +135,9 @@ class ScriptedEngine:
         self.ended.append(how)
         self._alive = False
         self._hear(Exited(code))
+
+    def memory(self) -> int:
+        return self.bytes
 
     def close(self, grace: float) -> None:
         self.ended.append(f"close {grace}")
