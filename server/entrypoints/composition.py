@@ -112,6 +112,7 @@ def make_wiring(
     """Return what the API works with. `miniature`: whether it may draw, unless the settings say it."""
     faults = read_faults(os.environ)
     return Wiring(
+        reads=database,
         tasks=make_tasks(database, quota_of(settings), faults),
         queue=SqlQueueView(database, quota_of(settings)),
         throttle=FailureThrottle(SystemClock(), settings.auth_failures_per_minute),
