@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.clock import clock
+from tests.chaos.disk import disk, slow_disk
 from tests.chaos.kills import kills, stops
 from tests.chaos.mutations import mutations
 from tests.chaos.outages import outages
 from tests.chaos.stage import facts
+from tests.chaos.times import times
 from tests.chaos.zombies import quiet, zombies
 
 RESULTS = Path(__file__).parents[2] / "bench" / "results"
@@ -19,6 +22,10 @@ RESULTS = Path(__file__).parents[2] / "bench" / "results"
 Experiment = Callable[[argparse.Namespace], dict[str, Any]]
 
 EXPERIMENTS: Mapping[str, Experiment] = {
+    "clock": lambda args: clock(args.database, rounds=args.rounds, seed=args.seed),
+    "disk": lambda args: disk(args.database, rounds=args.rounds, seed=args.seed),
+    "slow-disk": lambda args: slow_disk(args.database, seconds=args.minutes * 60, seed=args.seed),
+    "times": lambda args: times(args.database, rounds=args.rounds),
     "kills": lambda args: kills(args.database, tasks=args.tasks, seconds=args.minutes * 60, seed=args.seed),
     "mutations": lambda args: mutations(seed=args.seed),
     "outages": lambda args: outages(rounds=args.rounds, seed=args.seed, away=args.away),

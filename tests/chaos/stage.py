@@ -71,11 +71,11 @@ class Stage:
         query = text("SELECT count(*) FROM webhooks WHERE next_at IS NOT NULL")
         return self.site.database.read(lambda connection: connection.execute(query).scalar_one())
 
-    def evidence(self, nemesis: Nemesis | None = None) -> Evidence:
-        """Gather what a checker looks at. Every process must have ended."""
+    def evidence(self, nemesis: Nemesis | None = None, pictures: Path | None = None) -> Evidence:
+        """Gather what a checker looks at. Every process must have ended. `pictures` is their folder, if elsewhere."""
         self.history.close()
         tasks, events, hooks = read_tasks(self.site.database)
-        files, orphans, aside = read_files(self.site.database, self.site.settings.files_folder)
+        files, orphans, aside = read_files(self.site.database, pictures or self.site.settings.files_folder)
         secrets = [self.credentials.api_key, *([self.credentials.api_secret] if self.credentials.api_secret else [])]
         secrets += [task.token for task in list(tasks.values())[:200]]
         grants, writes, faults, leaks = read_logs(self.site.folder.glob("*.log"), secrets)
@@ -110,8 +110,11 @@ class Stage:
 
 
 @contextmanager
-def stage(kind: str, **settings: str) -> Iterator[Stage]:
-    """Open a stage on `sqlite` or `postgres`, in the system's temporary folder (TMPDIR=/dev/shm is quickest)."""
+def stage(kind: str, database_folder: Path | None = None, **settings: str) -> Iterator[Stage]:
+    """Open a stage on `sqlite` or `postgres`, in the system's temporary folder (TMPDIR=/dev/shm is quickest).
+
+    `database_folder` is where SQLite's file lies, if elsewhere.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="easel-chaos-")))
         cluster = None
@@ -119,7 +122,7 @@ def stage(kind: str, **settings: str) -> Iterator[Stage]:
             cluster = stack.enter_context(running_cluster(durable=True))
             url = cluster.new_database()
         else:
-            url = f"sqlite:///{folder / 'easel.db'}"
+            url = f"sqlite:///{(database_folder or folder) / 'easel.db'}"
         short = {
             "EASEL_LEASE_SECONDS": f"{LEASE:g}",
             "EASEL_HEARTBEAT_SECONDS": "1",
