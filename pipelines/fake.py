@@ -14,6 +14,7 @@ from typing import Final
 
 from models.plan import Schedules, StepPlan, plan_of
 from pipelines.contract import (
+    EngineDefunct,
     EngineEvent,
     Failed,
     Finished,
@@ -38,6 +39,7 @@ class Mode(StrEnum):
     IGNORES_STOP = "ignores_stop"  # goes on drawing after Withdraw
     HANGS = "hangs"  # one step never returns
     DIES_HARD = "dies_hard"  # the process is gone without a word
+    DEFUNCT = "defunct"  # the device is unusable from here on, as after a CUDA error
     FLOODS_LOG = "floods_log"
 
 
@@ -181,6 +183,8 @@ class FakeEngine:
                 return (Failed(generation_id, "The device ran out of memory. Ask for a smaller picture."),)
             case Mode.HANGS if due:
                 time.sleep(86_400)
+            case Mode.DEFUNCT if due:
+                raise EngineDefunct(f"The fake device was asked to be unusable at step {generation.step}.")
             case Mode.DIES_HARD if due:
                 os.kill(os.getpid(), signal.SIGKILL)
             case _:
