@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import torch
 
+from models.chunks import MAX_CHUNKS
 from pipelines.contract import (
     EngineEvent,
     Finished,
@@ -20,7 +21,7 @@ from pipelines.contract import (
 )
 from pipelines.decoding import decode
 from pipelines.denoise import Leg, Sample, base_leg, refiner_leg, start_sample
-from pipelines.encoding import Conditioning, encode, tokens_lost
+from pipelines.encoding import Conditioning, PromptEncoder
 from pipelines.errors import GenerationError
 from pipelines.loading import Expert
 from pipelines.lora import NO_LORA, LoraSet
@@ -84,27 +85,24 @@ class Generation:
         check_request(request, studio.base)
         legs = [leg for leg in self._legs() if len(leg.timesteps)]
         loras = studio.read_loras(request.loras)
-        refiner = self._refiner()
-        # the refiner shares a text encoder with the base and never sees a LoRA
-        studio.dress_text_encoders(NO_LORA)
-        refiner_conditioning = self._encode(refiner) if refiner else None
-        studio.dress_text_encoders(loras)
+        refiner = studio.refiner_prompts if self._wants_refiner() else None
         self._prepared = _Prepared(
             loras=loras,
-            base=self._encode(studio.base),
-            refiner=refiner_conditioning,
+            # the refiner shares a text encoder with the base and never sees a LoRA
+            refiner=self._encode(refiner, NO_LORA) if refiner else None,
+            base=self._encode(studio.base_prompts, loras),
             steps_per_sample=sum(len(leg.timesteps) for leg in legs),
             first_phase=legs[0].phase if legs else Phase.DECODE,
         )
         started = Started(request.generation_id, self._total_steps(self._prepared))
         return [*(LogLine(request.generation_id, line) for line in self._remarks()), started]
 
-    def _encode(self, expert: Expert) -> Conditioning:
+    def _encode(self, prompts: PromptEncoder, loras: LoraSet) -> Conditioning:
         request = self.request
-        return encode(
-            expert,
-            prompt=request.prompt,
-            negative_prompt=request.negative_prompt,
+        return prompts.encode(
+            request.prompt,
+            request.negative_prompt,
+            loras=loras,
             width=request.width,
             height=request.height,
             guided=request.guidance_scale > 1,
@@ -116,8 +114,8 @@ class Generation:
         if self._wants_refiner() and self._studio.refiner is None:
             remarks.append("No refiner is loaded; the base draws all steps.")
         for name, text in (("prompt", self.request.prompt), ("negative prompt", self.request.negative_prompt)):
-            if lost := tokens_lost(self._studio.base, text):
-                remarks.append(f"The {name} is too long; its last {lost} tokens were left out.")
+            if lost := self._studio.base_prompts.left_out(text):
+                remarks.append(f"The {name} is longer than {MAX_CHUNKS} chunks; its last {lost} tokens were left out.")
         return remarks
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────

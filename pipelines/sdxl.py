@@ -117,6 +117,8 @@ class SdxlEngine:
         return [Failed(generation_id, reason)]
 
     def _free_memory(self) -> None:
+        if self._studio is not None:
+            self._studio.embeddings.clear()
         gc.collect()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

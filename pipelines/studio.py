@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 
 from pipelines.contract import LoraUse
+from pipelines.embedding_cache import EmbeddingCache
+from pipelines.encoding import PromptEncoder
 from pipelines.loading import Expert, Weights
 from pipelines.lora import FusedModule, LoraSet, read_lora_set
 from pipelines.lora_files import UNET
@@ -21,6 +23,9 @@ class Studio:
         names = ["text_encoder", "text_encoder_2"]
         self._components = {UNET: weights.base.unet, **dict(zip(names, encoders, strict=True))}
         self._fused = {name: FusedModule(name, module) for name, module in self._components.items()}
+        self.embeddings = EmbeddingCache()
+        self.base_prompts = self._prompt_encoder("base", weights.base)
+        self.refiner_prompts = self._prompt_encoder("refiner", weights.refiner) if weights.refiner else None
 
     def read_loras(self, uses: Sequence[LoraUse]) -> LoraSet:
         """Read and check LoRAs for the base; changes no weight.
@@ -39,3 +44,6 @@ class Studio:
         for name, fused in self._fused.items():
             if name != UNET:
                 fused.wear(loras)
+
+    def _prompt_encoder(self, name: str, expert: Expert) -> PromptEncoder:
+        return PromptEncoder(name, expert, self.dress_text_encoders, self.embeddings)
