@@ -1,6 +1,6 @@
 """What the use cases need of the world, as protocols. Fakes and real things pass the same contract suites."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Protocol
 
@@ -252,6 +252,10 @@ class FileStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove the file; a missing one is no error."""
+        ...
+
+    def unchanged(self, prefix: str, seconds: float) -> Iterator[str]:
+        """Yield the keys that begin with `prefix` and a slash, of files written longer ago than `seconds`."""
         ...
 
     def collect(self, seconds: float) -> int:

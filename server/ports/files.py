@@ -83,6 +83,14 @@ class FileKeeper(Protocol):
         """Forget these keys: their bytes are gone."""
         ...
 
+    def orphans(self, keys: Collection[str]) -> Sequence[str]:
+        """Return those keys of outputs that no row names, or ever will: their task is here, and nobody draws it.
+
+        What a running task's worker has written may still get its row, however long the database was away. What
+        belongs to no task of this database is somebody else's, or from after the backup it was restored from.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
