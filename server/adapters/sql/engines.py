@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from threading import local
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -19,11 +20,18 @@ from server.adapters.sql.wal import WalCare
 _T = TypeVar("_T")
 
 
+class _Open(local):
+    """The snapshot this thread is reading, while it reads several things at once."""
+
+    connection: Connection | None = None
+
+
 class Database:
     """An open database. `read` and `write` run one short transaction each; any thread may call them."""
 
     def __init__(self, url: URL) -> None:
         self._url = url
+        self._open = _Open()
         self._turns: WriteTurns | None = None
         self._wal: WalCare | None = None
         if self.is_sqlite:
@@ -52,10 +60,24 @@ class Database:
 
     def read(self, work: Callable[[Connection], _T]) -> _T:
         """Run `work` on one snapshot of the database, without the right to write."""
+        if self._open.connection is not None:
+            return work(self._open.connection)
         try:
             return run(self._reads, work, nullcontext)
         except InDoubt:  # nothing was written, so nothing is in doubt
             return run(self._reads, work, nullcontext)
+
+    def at_once(self, work: Callable[[], _T]) -> _T:
+        """See `Reads.at_once`: until `work` is done, `read` gives this thread the same snapshot again."""
+
+        def on_snapshot(connection: Connection) -> _T:
+            self._open.connection = connection
+            try:
+                return work()
+            finally:
+                self._open.connection = None
+
+        return self.read(on_snapshot)
 
     def write(
         self, work: Callable[[Connection], _T], look: Callable[[Connection], tuple[_T] | None] | None = None
