@@ -35,7 +35,12 @@ def next_turn(connection: Connection, project_id: ProjectId) -> int:
     asked = {_PROJECT.key: project_id}
     if connection.execute(_HOLDING, asked).first() is None:
         raise NotAuthorized
-    row = connection.execute(_TURNS, asked).one()
+    return coming_turn(connection, project_id)
+
+
+def coming_turn(connection: Connection, project_id: ProjectId) -> int:
+    """Return the turn that the project's next task would have now; nothing is locked."""
+    row = connection.execute(_TURNS, {_PROJECT.key: project_id}).one()
     return max(row[0] or 0, row[1] or 0) + 1
 
 
