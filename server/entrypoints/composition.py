@@ -146,6 +146,7 @@ def make_wiring(
         heartbeat_seconds=settings.heartbeat_seconds,
         sockets=SocketLimits(tokens=settings.tokens_per_socket, per_address=settings.sockets_per_address),
         work_limit=settings.work_limit,
+        weights=seen_weights(settings, miniature=miniature),
     )
 
 
@@ -182,11 +183,15 @@ def drawable(settings: Settings, catalogue: Catalogue, *, miniature: bool) -> Dr
 
 def served_catalogue(settings: Settings, *, miniature: bool) -> Catalogue:
     """Return the cards with the defaults of what will draw them."""
-    catalogue = load_catalogue(settings)
+    found = seen_weights(settings, miniature=miniature)
+    return load_catalogue(settings).with_miniature([slug for slug, weights in found.items() if weights.miniature])
+
+
+def seen_weights(settings: Settings, *, miniature: bool) -> Mapping[str, WeightSet]:
+    """Return the weights that lie here, by model; none where the fake engine draws, which needs none."""
     if settings.engine == "fake":
-        return catalogue
-    found = drawable(settings, catalogue, miniature=miniature).weights
-    return catalogue.with_miniature([slug for slug, weights in found.items() if weights.miniature])
+        return {}
+    return drawable(settings, load_catalogue(settings), miniature=miniature).weights
 
 
 def choose_drawing(

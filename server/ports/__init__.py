@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from server.domain.events import NewEvent, TaskEvent
-from server.domain.expectation import QueueSight
 from server.domain.lifecycle import TaskStatus
 from server.domain.project import Credential, NewProject, Project
 from server.domain.runs import RunCount
@@ -145,14 +144,6 @@ class TaskStore(Protocol):
 
     def forget_run_keys(self, older_than: float) -> int:
         """Forget the run keys of more than so many seconds ago; return how many."""
-        ...
-
-
-class QueueView(Protocol):
-    """Looking at the queue from one task's place. Nothing is locked."""
-
-    def sight(self, task: Task, most: int) -> QueueSight:
-        """Return what is seen from a queued task; no more than `most` tasks ahead of it are counted."""
         ...
 
 
