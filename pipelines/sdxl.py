@@ -12,6 +12,7 @@ import transformers
 
 from pipelines.contract import EngineDefunct, EngineEvent, Failed, GenerationRequest
 from pipelines.errors import GenerationError, is_out_of_memory, reason_for
+from pipelines.expert_files import ExpertFiles
 from pipelines.generation import Generation, OnLatents
 from pipelines.loading import load_weights
 from pipelines.studio import Studio
@@ -24,8 +25,8 @@ class SdxlEngine:
     weights, the device, the library versions and `threads`, and on nothing that was drawn before or beside it.
 
     Args:
-        base: folder of the base in diffusers' layout, safetensors only.
-        refiner: folder of the refiner, or None.
+        base: the base: a folder in diffusers' layout, or where else its parts lie; safetensors only.
+        refiner: the refiner alike, or None.
         device: "cpu", "cuda", "cuda:0", or "auto": a CUDA device if there is one.
         threads: CPU threads for torch, or None for its own choice.
         on_latents: called with (generation id, sample, final latents) before each decode.
@@ -34,8 +35,8 @@ class SdxlEngine:
     def __init__(
         self,
         *,
-        base: Path,
-        refiner: Path | None = None,
+        base: Path | ExpertFiles,
+        refiner: Path | ExpertFiles | None = None,
         device: str = "cpu",
         threads: int | None = None,
         on_latents: OnLatents | None = None,

@@ -118,11 +118,11 @@ class CardPreparation:
         """Look the tags up; a prompt's word about a LoRA outweighs the card's."""
         uses: dict[str, LoraUse] = {}
         for tag in tags:
-            path = None if self._weights is None else self._weights.lora_for(tag.name)
-            if path is None:
+            name = None if self._weights is None else self._weights.lora_name(tag.name)
+            if self._weights is None or name is None:
                 notes.append(f"LoRA {tag.name[:60]!r} is not installed here and was ignored.")
             else:
-                uses[path.stem] = LoraUse(name=path.stem, path=str(path), weight=tag.weight)
+                uses[name] = LoraUse(name=name, path=str(self._weights.loras[name]), weight=tag.weight)
         return tuple(uses[name] for name in sorted(uses))
 
 

@@ -5,6 +5,7 @@ A subject is an object; where there is something to say to people it has a `note
 
 from typing import Final
 
+from models.layouts import weights_name
 from models.vocabulary import read_vocabulary
 from models.weights import WeightSet
 from pipelines.contract import GenerationRequest
@@ -36,7 +37,7 @@ def notes_of(receipt: JsonObject) -> list[str]:
 
 def _real(request: GenerationRequest, weights: WeightSet) -> JsonObject:
     refiner = weights.refiner if request.use_refiner else None
-    return {"name": weights.base.name, "refiner": refiner.name if refiner else None}
+    return {"name": weights_name(weights.base), "refiner": weights_name(refiner) if refiner else None}
 
 
 def _miniature() -> JsonObject:
