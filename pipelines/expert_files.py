@@ -60,9 +60,12 @@ class ExpertFiles:
         source = self.source(part)
         if _is_single(source):
             return read_part(kind, part, source, self._config_folder(part), dtype)
-        # diffusers and transformers both still know a variant by the infix in its file name
-        variant = None if _has_plain_weights(source) else "fp16"
+        variant = self.variant_of(part)
         return kind.from_pretrained(source, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True)
+
+    def variant_of(self, part: str) -> str | None:
+        """Return the infix in the names of a part's files, by which diffusers and transformers know a variant."""
+        return None if _has_plain_weights(self.source(part)) else "fp16"
 
     def has_same(self, part: str, other: "ExpertFiles") -> bool | None:
         """Whether both hold the same part, told without reading it; None: only its tensors can tell."""
