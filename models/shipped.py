@@ -73,11 +73,6 @@ def miniature_weights(folder: Path | None = None) -> WeightSet | Missing:
     return WeightSet(base=base, refiner=refiner, loras=scan_loras(folder / "loras"), miniature_side=side)
 
 
-def standard_config(*, refiner: bool) -> Path:
-    """Return the folder with what single files of SDXL 1.0 don't hold: configurations and tokenizers."""
-    return Path(str(resources.files("models").joinpath("sdxl", "refiner" if refiner else "base")))
-
-
 def drawn_size(width: int, height: int, side: int) -> tuple[int, int]:
     """Return the size at which a model of side × side pixels draws a picture that is to be width × height.
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -30,8 +31,8 @@ _BASE: Final[Mapping[str, Sequence[str]]] = {**_REFINER, "text_encoder": _NETWOR
 class WeightSet:
     """Weights that belong together. `loras` maps names to files.
 
-    `base` and `refiner` are folders in diffusers' layout or single files; `base_config` and `refiner_config` are
-    folders with what a single file doesn't hold, None for SDXL's own. `vae` decodes in place of theirs.
+    `base` and `refiner` are folders in diffusers' layout or single files; `base_config` and `refiner_config` are the
+    folders with what single files don't hold, None for folders. `vae` decodes in place of theirs.
     `miniature_side` is None for real weights; else these are the miniature's, which was trained on squares of that
     many pixels.
     """
@@ -48,6 +49,16 @@ class WeightSet:
     def miniature(self) -> bool:
         """Whether these are the miniature's."""
         return self.miniature_side is not None
+
+    @property
+    def base_folder(self) -> Path:
+        """Where the base's configurations and tokenizers lie."""
+        return self.base_config or self.base
+
+    @property
+    def refiner_folder(self) -> Path | None:
+        """Where the refiner's configurations and tokenizers lie."""
+        return self.refiner_config or self.refiner
 
     def lora_for(self, name: str) -> Path | None:
         """Return the file of that LoRA, or None: exact first, then in any case."""
@@ -108,6 +119,11 @@ def find_weights(card: Card, folders: Sequence[Path], found: Sequence[Found] | N
     return Missing(_what_is_missing(card, folders))
 
 
+def standard_config(*, refiner: bool) -> Path:
+    """Return the folder with what single files of SDXL 1.0 don't hold: configurations and tokenizers."""
+    return Path(str(resources.files("models").joinpath("sdxl", "refiner" if refiner else "base")))
+
+
 def first_gap(folder: Path, *, refiner: bool = False) -> Path | None:
     """Return a file that the base, or the refiner, in that folder can't do without and lacks; None if it is whole."""
     parts = _REFINER if refiner else _BASE
@@ -140,10 +156,16 @@ def _whole(
         base=base.path,
         refiner=refiner.path if refiner else None,
         loras=dict(sorted({**loras_of(shelf), **beside}.items())),
-        base_config=base.config,
-        refiner_config=refiner.config if refiner else None,
+        base_config=_config_of(base, Role.BASE),
+        refiner_config=_config_of(refiner, Role.REFINER) if refiner else None,
         vae=_vae(card, shelf),
     )
+
+
+def _config_of(place: _Place, role: Role) -> Path | None:
+    if place.path.is_dir():
+        return None
+    return place.config or standard_config(refiner=role is Role.REFINER)
 
 
 def _vae(card: Card, shelf: Sequence[Found]) -> Path | None:

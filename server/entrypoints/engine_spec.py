@@ -2,25 +2,19 @@
 
 from pathlib import Path
 
-from models.shipped import standard_config
 from models.weights import WeightSet
 from server.entrypoints.engine import EngineSpec
 
 
 def sdxl_spec(device: str, weights: WeightSet) -> EngineSpec:
-    """Return what an engine child needs to draw with these weights; single files have SDXL's own configuration."""
-    base, refiner = weights.base_config, weights.refiner_config
-    if weights.base.is_file():
-        base = base or standard_config(refiner=False)
-    if weights.refiner is not None and weights.refiner.is_file():
-        refiner = refiner or standard_config(refiner=True)
+    """Return what an engine child needs to draw with these weights."""
     return EngineSpec(
         engine="sdxl",
         device=device,
         base=_absolute(weights.base),
         refiner=_absolute(weights.refiner),
-        base_config=_absolute(base),
-        refiner_config=_absolute(refiner),
+        base_config=_absolute(weights.base_config),
+        refiner_config=_absolute(weights.refiner_config),
         vae=_absolute(weights.vae),
     )
 

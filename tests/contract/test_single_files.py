@@ -9,7 +9,8 @@ from accelerate import init_empty_weights
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
-from models.shipped import miniature_weights, standard_config
+from models.shipped import miniature_weights
+from models.weights import standard_config
 from pipelines.contract import EngineDefunct, EngineEvent
 from pipelines.expert_files import ExpertFiles
 from pipelines.loading import load_weights

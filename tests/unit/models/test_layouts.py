@@ -10,7 +10,7 @@ from models.card import WeightNames
 from models.layouts import loras_of, scan, weights_name
 from models.recognise import Role
 from models.registry import Adopted, RegistryError, check_name, read_registry, write_registry
-from models.weights import Missing, WeightSet, find_weights
+from models.weights import Missing, WeightSet, find_weights, standard_config
 from tests.checkpoints import BASE as BASE_TENSORS
 from tests.checkpoints import REFINER as REFINER_TENSORS
 from tests.checkpoints import SD_15, VAE, lora, write_tensors
@@ -54,6 +54,8 @@ def test_comfyuis_folders_draw_the_packaged_cards(card, tmp_path, root):
         base=place / "checkpoints/sd_xl_base_1.0.safetensors",
         refiner=place / "checkpoints/sdxl/sd_xl_refiner_1.0.safetensors",
         loras={"ink": place / "loras/styles/ink.safetensors"},
+        base_config=standard_config(refiner=False),
+        refiner_config=standard_config(refiner=True),
         vae=place / "vae/sdxl_vae_fp16_fix.safetensors",
     )
 
@@ -66,7 +68,10 @@ def test_a1111s_folders_do_too(card, tmp_path, root):
     ink = write_tensors(place / "Lora" / "ink.safetensors", lora(2048))
     vae = write_tensors(place / "VAE" / "sdxl_vae_fp16_fix.safetensors", VAE)
 
-    assert found(card, tmp_path) == WeightSet(base=base, refiner=refiner, loras={"ink": ink}, vae=vae)
+    weights = found(card, tmp_path)
+    assert (weights.base, weights.refiner, weights.loras, weights.vae) == (base, refiner, {"ink": ink}, vae)
+    assert (weights.base_folder / "tokenizer" / "vocab.json").is_file()
+    assert (weights.refiner_folder / "scheduler" / "scheduler_config.json").is_file()
 
 
 @pytest.mark.parametrize("hub", ["", "hub"])
