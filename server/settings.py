@@ -45,7 +45,7 @@ class Settings(BaseSettings):
         None, gt=0, description="GB that files may take; beyond it the oldest are removed; empty: no limit."
     )
     models_dir: str = Field(
-        "", description="Folders of weights, separated as in PATH; empty: `models` in the data folder."
+        "", description="Folders of weights, separated as in PATH, only read; `models` in the data folder comes last."
     )
     miniature: bool | None = Field(
         None, description="Whether the miniature may draw where no real weights are; empty: yes for `up` alone."
@@ -109,8 +109,13 @@ class Settings(BaseSettings):
 
     @property
     def models_folders(self) -> tuple[Path, ...]:
-        """Where weights are looked for, in order."""
-        return _folders(self.models_dir) or (self.data_dir / "models",)
+        """Where weights are looked for, in order; the last is easel's own."""
+        return (*_folders(self.models_dir), self.own_models_folder)
+
+    @property
+    def own_models_folder(self) -> Path:
+        """Where easel writes: what `easel models pull` brings, and the registry of what `add` adopts."""
+        return self.data_dir / "models"
 
     @property
     def proxies(self) -> tuple[str, ...]:

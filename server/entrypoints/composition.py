@@ -37,6 +37,7 @@ from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
 from server.entrypoints.engine import EngineSpec, fake_modes
+from server.entrypoints.engine_spec import sdxl_spec
 from server.entrypoints.faults.points import read_faults
 from server.entrypoints.faults.ports import around_sender, make_files, make_process, make_tasks
 from server.entrypoints.outbound import make_downloads, make_sender
@@ -217,9 +218,7 @@ def choose_drawing(
     models = [slug for slug, weights in usable.items() if weights.base == base]
     _warn_of_the_others(usable, base)
     weights = usable[models[0]]
-    refiner = str(weights.refiner.absolute()) if weights.refiner else ""
-    spec = EngineSpec(engine="sdxl", device=settings.device, base=str(weights.base.absolute()), refiner=refiner)
-    return Drawing(spec, models, weights)
+    return Drawing(sdxl_spec(settings.device, weights), models, weights)
 
 
 def miniature_banner(settings: Settings) -> str:
