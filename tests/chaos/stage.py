@@ -29,6 +29,8 @@ from tests.postgres import DURABLE, Cluster, running_cluster
 
 ROOT = Path(__file__).parents[2]
 LEASE = 3.0
+_UNDER_TEST = ("server", "pipelines", "models", "migrations")
+"""Results of one commit of these may be summed, whatever else has changed."""
 _ENDED = ", ".join(f"'{status.value}'" for status in TERMINAL)
 
 
@@ -164,8 +166,8 @@ def facts(kind: str, seed: int) -> dict[str, Any]:
     return {
         "database": kind,
         "seed": seed,
-        "commit": git("rev-parse", "--short=12", "HEAD").strip(),
-        "changed": bool(git("status", "--porcelain", "server", "pipelines", "models", "migrations").strip()),
+        "commit": git("log", "-1", "--format=%h", "--abbrev=12", "--", *_UNDER_TEST).strip(),
+        "changed": bool(git("status", "--porcelain", *_UNDER_TEST).strip()),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "packages": {name: version(name) for name in ("sqlalchemy", "psycopg", "fastapi", "uvicorn")},
