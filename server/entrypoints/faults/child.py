@@ -27,6 +27,11 @@ class FaultyEngine:
         self._engine.withdraw(generation_id)
 
     @property
+    def capacity(self) -> int:
+        """See `Engine.capacity`."""
+        return self._engine.capacity
+
+    @property
     def busy(self) -> bool:
         """See `Engine.busy`."""
         return self._engine.busy
