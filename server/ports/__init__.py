@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from server.domain.events import NewEvent, TaskEvent
-from server.domain.expectation import QueueSight
 from server.domain.lifecycle import TaskStatus
 from server.domain.project import Credential, NewProject, Project
 from server.domain.runs import RunCount
@@ -118,7 +117,7 @@ class TaskStore(Protocol):
         ...
 
     def add_file(self, lease: Lease, file: StoredFile) -> None:
-        """Record a picture written by this attempt. A task being finished (END or later) takes no more."""
+        """Record a picture of this attempt; it is not only expected any more. From END on a task takes no more."""
         ...
 
     def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:
@@ -145,14 +144,6 @@ class TaskStore(Protocol):
 
     def forget_run_keys(self, older_than: float) -> int:
         """Forget the run keys of more than so many seconds ago; return how many."""
-        ...
-
-
-class QueueView(Protocol):
-    """Looking at the queue from one task's place. Nothing is locked."""
-
-    def sight(self, task: Task, most: int) -> QueueSight:
-        """Return what is seen from a queued task; no more than `most` tasks ahead of it are counted."""
         ...
 
 

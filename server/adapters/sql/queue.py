@@ -33,6 +33,11 @@ def next_turn(connection: Connection, project_id: ProjectId) -> int:
     # The project's row is locked until commit: of two Runs at the same moment, the second sees the first one's turn.
     # Without it a flood over many connections would take many turns at once.
     hold_project(connection, project_id)
+    return coming_turn(connection, project_id)
+
+
+def coming_turn(connection: Connection, project_id: ProjectId) -> int:
+    """Return the turn that the project's next task would have now; nothing is locked."""
     row = connection.execute(_TURNS, {_PROJECT.key: project_id}).one()
     return max(row[0] or 0, row[1] or 0) + 1
 
