@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     database_password_file: Path | None = Field(
         None, description="File with the database's password, which the URL then doesn't hold."
     )
+    poll_only: bool = Field(
+        default=False, description="Whether processes only poll: for PostgreSQL behind a pooler that has no LISTEN."
+    )
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
     public_url: str = Field("", description="Base of output URLs; empty: the address each Run was sent to.")
