@@ -19,7 +19,7 @@ MODEL: Final = "studio-trigger"
 BASE: Final = "http://127.0.0.1:8000"
 INPUTS: Final = {"prompt": "a lighthouse on a cliff at dawn", "samples": "1", "width": "512", "height": "512"}
 
-PLAN: Final = {
+PLAN: Final[dict[str, object]] = {
     "model": "hevok/studio-trigger",
     "scheduler": "EulerDiscreteScheduler",
     "samples": 1,
