@@ -14,7 +14,9 @@ from diffusers import UNet2DConditionModel
 from diffusers.utils.torch_utils import randn_tensor
 
 from pipelines.contract import Phase
+from pipelines.device import TorchMemory
 from pipelines.encoding import Conditioning
+from pipelines.forward import predict
 from pipelines.noise_schedulers import NoiseScheduler, build_noise_scheduler
 
 
@@ -113,13 +115,7 @@ def predict_noise(
     """Run one forward on as many rows as the conditioning has; two rows are a guidance pair and are mixed."""
     guided = len(conditioning.prompt_embeds) > 1
     rows = scheduler.scale_model_input(torch.cat([latents] * 2) if guided else latents, timestep)
-    noise = unet(
-        rows,
-        timestep,
-        encoder_hidden_states=conditioning.prompt_embeds,
-        added_cond_kwargs={"text_embeds": conditioning.text_embeds, "time_ids": conditioning.time_ids},
-        return_dict=False,
-    )[0]
+    noise = predict(unet, rows, timestep, conditioning, TorchMemory(latents.device))
     if not guided:
         return noise
     negative, positive = noise.chunk(2)

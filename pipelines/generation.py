@@ -18,7 +18,6 @@ from pipelines.contract import (
     Stepped,
     Withdrawn,
 )
-from pipelines.decoding import decode
 from pipelines.denoise import Leg, Sample, base_leg, refiner_leg, start_sample
 from pipelines.encoding import Conditioning, encode, tokens_lost
 from pipelines.errors import GenerationError
@@ -97,7 +96,8 @@ class Generation:
             first_phase=legs[0].phase if legs else Phase.DECODE,
         )
         started = Started(request.generation_id, self._total_steps(self._prepared))
-        return [*(LogLine(request.generation_id, line) for line in self._remarks()), started]
+        lines = [*loras.remarks, *self._remarks()]
+        return [*(LogLine(request.generation_id, line) for line in lines), started]
 
     def _encode(self, expert: Expert) -> Conditioning:
         request = self.request
@@ -174,11 +174,13 @@ class Generation:
         if self._on_latents is not None:
             self._on_latents(request.generation_id, index, sample.latents)
         expert = self._refiner() or self._studio.base
-        rgb = decode(expert.vae, sample.latents)
+        lines: list[str] = []
+        rgb = self._studio.decode(expert, sample.latents, lines.append)
         self._sample = None
         self._samples_done += 1
         done = SampleDone(request.generation_id, index, request.width, request.height, rgb)
-        return [done, Finished(request.generation_id)] if self.finished else [done]
+        remarks = [LogLine(request.generation_id, line) for line in lines]
+        return [*remarks, done, Finished(request.generation_id)] if self.finished else [*remarks, done]
 
 
 def check_request(request: GenerationRequest, base: Expert) -> None:

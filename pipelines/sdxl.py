@@ -1,6 +1,5 @@
 """SdxlEngine: SDXL base and refiner with LoRA, in one process, on one device."""
 
-import gc
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -11,9 +10,12 @@ import torch
 import transformers
 
 from pipelines.contract import EngineDefunct, EngineEvent, Failed, GenerationRequest
+from pipelines.device import TorchMemory, device_of, name_of
 from pipelines.errors import GenerationError, is_out_of_memory, reason_for
 from pipelines.generation import Generation, OnLatents
-from pipelines.loading import load_weights
+from pipelines.opening import open_studio
+from pipelines.options import EngineOptions
+from pipelines.sources import ExpertSource, FolderSource
 from pipelines.studio import Studio
 
 
@@ -24,25 +26,28 @@ class SdxlEngine:
     weights, the device, the library versions and `threads`, and on nothing that was drawn before or beside it.
 
     Args:
-        base: folder of the base in diffusers' layout, safetensors only.
-        refiner: folder of the refiner, or None.
+        base: folder of the base in diffusers' layout, safetensors only; or another source of its components.
+        refiner: the same of the refiner, or None.
         device: "cpu", "cuda", "cuda:0", or "auto": a CUDA device if there is one.
         threads: CPU threads for torch, or None for its own choice.
         on_latents: called with (generation id, sample, final latents) before each decode.
+        options: how the device is used.
     """
 
     def __init__(
         self,
         *,
-        base: Path,
-        refiner: Path | None = None,
+        base: Path | ExpertSource,
+        refiner: Path | ExpertSource | None = None,
         device: str = "cpu",
         threads: int | None = None,
         on_latents: OnLatents | None = None,
+        options: EngineOptions | None = None,
     ) -> None:
-        self._base = base
-        self._refiner = refiner
-        self._device = _device_of(device)
+        self._base = _source_of(base)
+        self._refiner = None if refiner is None else _source_of(refiner)
+        self._device = device_of(device)
+        self._options = options or EngineOptions()
         self._threads = threads
         self._on_latents = on_latents
         self._studio: Studio | None = None
@@ -59,11 +64,10 @@ class SdxlEngine:
         if self._threads is not None:
             torch.set_num_threads(self._threads)
         try:
-            weights = load_weights(self._base, self._refiner, self._device, report)
+            self._studio = open_studio(self._base, self._refiner, self._device, self._options, report)
         except (OSError, ValueError, KeyError, RuntimeError, AssertionError) as error:
             raise EngineDefunct(f"The weights can't be loaded: {error}") from error
-        self._studio = Studio(weights, self._device)
-        return _name_of(self._device)
+        return name_of(self._device)
 
     def admit(self, request: GenerationRequest) -> None:
         """Put a generation behind those in flight."""
@@ -117,18 +121,10 @@ class SdxlEngine:
         return [Failed(generation_id, reason)]
 
     def _free_memory(self) -> None:
-        gc.collect()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        assert self._studio is not None
+        self._studio.forget_copies()
+        TorchMemory(self._device).release()
 
 
-def _device_of(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
-
-
-def _name_of(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)} ({device})"
-    return f"{device.type}, {torch.get_num_threads()} threads"
+def _source_of(place: Path | ExpertSource) -> ExpertSource:
+    return FolderSource(place) if isinstance(place, Path) else place

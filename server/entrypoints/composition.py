@@ -205,7 +205,17 @@ def choose_drawing(
     _warn_of_the_others(usable, base)
     weights = usable[models[0]]
     refiner = str(weights.refiner.absolute()) if weights.refiner else ""
-    spec = EngineSpec(engine="sdxl", device=settings.device, base=str(weights.base.absolute()), refiner=refiner)
+    spec = EngineSpec(
+        engine="sdxl",
+        device=settings.device,
+        base=str(weights.base.absolute()),
+        refiner=refiner,
+        dtype=settings.dtype,
+        memory=settings.memory,
+        compile=settings.compile,
+        compile_sizes=settings.compile_sizes,
+        lora_cache_gb=settings.lora_cache_gb,
+    )
     return Drawing(spec, models, weights)
 
 

@@ -7,19 +7,31 @@ import sys
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.contract import Engine
 from server.worker.child import serve
 
+if TYPE_CHECKING:
+    from pipelines.options import EngineOptions
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
-    """What a child needs to know, as one argument. `base` and `refiner` are folders of weights."""
+    """What a child needs to know, as one argument. `base` and `refiner` are folders of weights.
+
+    The others are settings of the same names; `lora_cache_gb` None: a share of what is free.
+    """
 
     engine: str
     device: str = "auto"
     base: str = ""
     refiner: str = ""
+    dtype: str = "auto"
+    memory: str = "auto"
+    compile: str = "off"
+    compile_sizes: str = ""
+    lora_cache_gb: float | None = None
     step_ms: float = 0.0
     mode: str = "works"
 
@@ -57,7 +69,22 @@ def _build(spec: EngineSpec) -> Engine:
         return FakeEngine(step_ms=spec.step_ms, mode=spec.mode)
     from pipelines.sdxl import SdxlEngine  # noqa: PLC0415
 
-    return SdxlEngine(base=Path(spec.base), refiner=Path(spec.refiner) if spec.refiner else None, device=spec.device)
+    refiner = Path(spec.refiner) if spec.refiner else None
+    return SdxlEngine(base=Path(spec.base), refiner=refiner, device=spec.device, options=_options(spec))
+
+
+def _options(spec: EngineSpec) -> "EngineOptions":
+    from pipelines.compiling import Compilation  # noqa: PLC0415 as above
+    from pipelines.options import EngineOptions  # noqa: PLC0415
+
+    sizes = [size.split("x") for size in filter(None, spec.compile_sizes.split(","))]
+    return EngineOptions(
+        precision=spec.dtype,
+        memory=spec.memory,
+        compilation=Compilation(spec.compile),
+        compiled_sizes=tuple((int(width), int(height)) for width, height in sizes),
+        lora_cache_bytes=None if spec.lora_cache_gb is None else int(spec.lora_cache_gb * 1_000_000_000),
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,52 @@
+"""From sources and options to a studio that is ready to draw."""
+
+from typing import Final
+
+import torch
+
+from models.memory_plan import Memory
+from pipelines.compiling import Compilation, compile_unets, warm_up
+from pipelines.device import TorchMemory
+from pipelines.loading import Manner, Report, load_weights
+from pipelines.options import EngineOptions
+from pipelines.sources import ExpertSource
+from pipelines.studio import LoraCache, Studio
+
+_HOST: Final = TorchMemory(torch.device("cpu"))
+_SHARE_OF_DEVICE: Final = 4
+_SHARE_OF_HOST: Final = 8
+_PAIR: Final = 2
+
+
+def open_studio(
+    base: ExpertSource, refiner: ExpertSource | None, device: torch.device, options: EngineOptions, report: Report
+) -> Studio:
+    """Load the weights, compile what is to be compiled, and decide what may be kept beside them.
+
+    Raises:
+        OSError, ValueError: the sources hold no SDXL, or the device can't do what the options ask of it.
+    """
+    memory = TorchMemory(device)
+    manner = Manner(precision=options.precision, memory=options.memory, device_bytes=memory.free_bytes())
+    weights = load_weights(base, refiner, device, report, manner)
+    compiled = options.compilation is not Compilation.OFF
+    if compiled and weights.memory is Memory.OFFLOAD:
+        raise ValueError(
+            "compiled UNets must stay on the device, and its memory doesn't hold all weights; set EASEL_COMPILE to off"
+        )
+    compile_unets(weights, options.compilation, device)
+    studio = Studio(weights, device, cache=_cache(options, memory), memory=memory)
+    if compiled:
+        warm_up(studio, options.compiled_sizes, _PAIR, report)
+    return studio
+
+
+def _cache(options: EngineOptions, memory: TorchMemory) -> LoraCache:
+    asked = options.lora_cache_bytes
+    if asked is not None:
+        return LoraCache(file_bytes=asked, weight_bytes=asked)
+    device_share = _SHARE_OF_DEVICE if memory.device.type == "cuda" else _SHARE_OF_HOST
+    return LoraCache(
+        file_bytes=(_HOST.free_bytes() or 0) // _SHARE_OF_HOST,
+        weight_bytes=(memory.free_bytes() or 0) // device_share,
+    )
