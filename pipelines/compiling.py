@@ -59,15 +59,16 @@ def warm_up(studio: Studio, sizes: Sequence[Size], rows: int, report: Report) ->
     runs = [(expert, size) for expert in experts for size in sizes]
     for done, (expert, (width, height)) in enumerate(runs):
         report(f"compiling for {width} × {height}", done / len(runs))
-        conditioning = _blank_conditioning(expert, rows, studio.device)
+        conditioning = blank_conditioning(expert, rows, studio.device, expert.unet.dtype)
         factor = expert.vae_scale_factor
         shape = (rows, expert.unet.config["in_channels"], height // factor, width // factor)
         latents = torch.zeros(shape, device=studio.device, dtype=expert.unet.dtype)
         predict(expert.unet, latents, torch.tensor(1.0, device=studio.device), conditioning, studio.memory)
 
 
-def _blank_conditioning(expert: Expert, rows: int, device: torch.device) -> Conditioning:
-    config, dtype = expert.unet.config, expert.unet.dtype
+def blank_conditioning(expert: Expert, rows: int, device: torch.device, dtype: torch.dtype) -> Conditioning:
+    """Return a conditioning of zeros in the shapes that `expert` reads."""
+    config = expert.unet.config
     projection: int = expert.text_stages[-1].text_encoder.config.projection_dim or 0
     embedded = config["projection_class_embeddings_input_dim"] - projection
     ids = embedded // config["addition_time_embed_dim"]
