@@ -9,9 +9,9 @@ from diffusers import AutoencoderKL
 from torch import nn
 
 from pipelines.device import DeviceMemory, TorchMemory
-from pipelines.errors import GenerationError
+from pipelines.errors import GenerationError, NothingFits
 from pipelines.footprint import decode_bytes_per_pixel
-from pipelines.out_of_memory import NothingFits, first_that_fits, too_large
+from pipelines.out_of_memory import first_that_fits, too_large
 
 _SMALLEST_TILE: Final = 16
 _TILES_ACROSS: Final = 2

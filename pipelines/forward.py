@@ -7,8 +7,9 @@ from diffusers import UNet2DConditionModel
 
 from pipelines.device import DeviceMemory
 from pipelines.encoding import Conditioning
+from pipelines.errors import NothingFits
 from pipelines.footprint import unet_bytes_per_place
-from pipelines.out_of_memory import NothingFits, in_narrower_batches, too_large
+from pipelines.out_of_memory import in_narrower_batches, too_large
 
 _LATENT_PIXELS: Final = 8
 

@@ -19,7 +19,12 @@ _PAIR: Final = 2
 
 
 def open_studio(
-    base: ExpertSource, refiner: ExpertSource | None, device: torch.device, options: EngineOptions, report: Report
+    base: ExpertSource,
+    refiner: ExpertSource | None,
+    device: torch.device,
+    options: EngineOptions,
+    report: Report,
+    samples_per_forward: int = 1,
 ) -> Studio:
     """Load the weights, compile what is to be compiled, and decide what may be kept beside them.
 
@@ -35,9 +40,9 @@ def open_studio(
             "compiled UNets must stay on the device, and its memory doesn't hold all weights; set EASEL_COMPILE to off"
         )
     compile_unets(weights, options.compilation, device)
-    studio = Studio(weights, device, cache=_cache(options, memory), memory=memory)
+    studio = Studio(weights, device, samples_per_forward, cache=_cache(options, memory), memory=memory)
     if compiled:
-        warm_up(studio, options.compiled_sizes, _PAIR, report)
+        warm_up(studio, options.compiled_sizes, _PAIR * samples_per_forward, report)
     return studio
 
 

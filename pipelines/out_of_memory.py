@@ -10,16 +10,12 @@ from typing import Final, TypeVar
 import torch
 
 from pipelines.device import DeviceMemory
-from pipelines.errors import GenerationError, is_out_of_memory
+from pipelines.errors import NothingFits, is_out_of_memory
 
 Result = TypeVar("Result")
 
 _GRID: Final = 64
 _CERTAINLY_LESS: Final = 0.9
-
-
-class NothingFits(GenerationError):
-    """Every attempt ran out of memory."""
 
 
 def first_that_fits(attempts: Sequence[Callable[[], Result]], memory: DeviceMemory) -> Result:

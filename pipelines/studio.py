@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,13 +12,15 @@ from pipelines.byte_cache import ByteCache
 from pipelines.contract import LoraUse
 from pipelines.decoding import decode
 from pipelines.device import DeviceMemory, TorchMemory
+from pipelines.embedding_cache import EmbeddingCache
+from pipelines.encoding import PromptEncoder
 from pipelines.loading import BASE, TEXT, Expert, Weights
 from pipelines.lora import Copies, FusedModule, LoraSet, read_lora_set
 from pipelines.lora_files import UNET, layers_of
 from pipelines.lora_shelf import LoraShelf
+from pipelines.out_of_memory import first_that_fits
 from pipelines.placement import Offload, Placement, Resident
-
-_GIB: Final = 2**30
+from pipelines.width import Width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +38,14 @@ class Studio:
         self,
         weights: Weights,
         device: torch.device,
+        samples_per_forward: int = 1,
         *,
         cache: LoraCache | None = None,
         memory: DeviceMemory | None = None,
         placement: Placement | None = None,
     ) -> None:
         self.device = device
-        self.memory: DeviceMemory = memory or TorchMemory(device)
+        self.weights = weights
         self.base: Expert = weights.base
         self.refiner: Expert | None = weights.refiner
         cache = cache or LoraCache()
@@ -57,6 +60,19 @@ class Studio:
         self._shelf = LoraShelf(layers_of(components), cache.file_bytes)
         keep_on = torch.device("cpu") if offloads or not cache.weight_bytes else None
         self._fused = {name: FusedModule(name, module, self._copies, keep_on) for name, module in components.items()}
+        self._widths = {
+            id(expert.unet): Width(expert.unet, samples_per_forward)
+            for expert in (weights.base, weights.refiner)
+            if expert is not None
+        }
+        self.embeddings = EmbeddingCache()
+        self.memory: DeviceMemory = _ThriftyMemory(memory or TorchMemory(device), self._forget)
+        self.base_prompts = self._prompt_encoder("base", weights.base)
+        self.refiner_prompts = self._prompt_encoder("refiner", weights.refiner) if weights.refiner else None
+
+    def width_of(self, expert: Expert) -> Width:
+        """Return how many samples one of the expert's forwards holds."""
+        return self._widths[id(expert.unet)]
 
     def read_loras(self, uses: Sequence[LoraUse]) -> LoraSet:
         """Read and check LoRAs for the base; changes no weight.
@@ -69,14 +85,17 @@ class Studio:
     def dress_unet(self, loras: LoraSet) -> None:
         """Give the base UNet, on the device, the weights of `loras`."""
         self._placement.bring(BASE)
-        self._fused[UNET].wear(loras)
+        first_that_fits([lambda: self._fused[UNET].wear(loras)] * 2, self.memory)
 
     def dress_text_encoders(self, loras: LoraSet) -> None:
         """Give both text encoders of the base the weights of `loras`; the refiner may share the second."""
         self._placement.bring(TEXT)
         for name, fused in self._fused.items():
             if name != UNET:
-                fused.wear(loras)
+                first_that_fits([lambda fused=fused: fused.wear(loras)] * 2, self.memory)
+
+    def _prompt_encoder(self, name: str, expert: Expert) -> PromptEncoder:
+        return PromptEncoder(name, expert, self.dress_text_encoders, self.embeddings)
 
     def decode(self, expert: Expert, latents: torch.Tensor, remark: Callable[[str], None]) -> bytes:
         """Decode latents as `decoding.decode` does.
@@ -87,10 +106,10 @@ class Studio:
         self._placement.bring(VAE)
         return decode(expert.vae, latents, memory=self.memory, remark=remark)
 
-    def forget_copies(self) -> None:
-        """Let go of what is kept only to save time; for when memory has run out."""
+    def _forget(self) -> None:
         self._copies.clear()
         self._shelf.clear()
+        self.embeddings.clear()
 
     def _bring_by_itself(self, weights: Weights) -> None:
         """Let each module fetch its group before it runs, whoever calls it."""
@@ -100,3 +119,20 @@ class Studio:
 
     def _bringing(self, group: str) -> Callable[[nn.Module, Any], None]:
         return lambda _module, _inputs: self._placement.bring(group)
+
+
+class _ThriftyMemory:
+    """A device's memory; where it runs short, what is kept only to save time goes too."""
+
+    def __init__(self, memory: DeviceMemory, forget: Callable[[], None]) -> None:
+        self._memory = memory
+        self._forget = forget
+
+    def free_bytes(self) -> int | None:
+        """Return how much could be allocated now."""
+        return self._memory.free_bytes()
+
+    def release(self) -> None:
+        """Forget what was kept, and give back what then nobody uses."""
+        self._forget()
+        self._memory.release()

@@ -16,18 +16,18 @@ from models.gate.gate import load_gate
 from models.shipped import Drawable, find_drawable
 from models.weights import WeightSet
 from server.adapters.clock import SystemClock
-from server.adapters.files import LocalFiles
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
+from server.adapters.sql.places import NetworkFilesystem
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.queue_view import SqlQueueView
 from server.adapters.sql.refusals import SqlRefusalLog
 from server.adapters.sql.removals import SqlFileKeeper
 from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.schema import SqlHealth
-from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.uploads import SqlUploadStore
+from server.adapters.sql.wal import reset_bug_warning
 from server.adapters.sql.webhooks import SqlWebhookStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.api.sockets import SocketLimits
@@ -37,8 +37,11 @@ from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
 from server.entrypoints.engine import EngineSpec, fake_modes
+from server.entrypoints.faults.points import read_faults
+from server.entrypoints.faults.ports import around_sender, make_files, make_process, make_tasks
 from server.entrypoints.outbound import make_downloads, make_sender
 from server.entrypoints.packages import Find, missing_worker_packages
+from server.entrypoints.sdxl_spec import sdxl_spec
 from server.ports import Wakeups
 from server.ports.files import Downloads
 from server.services.retention import Retention
@@ -46,7 +49,6 @@ from server.services.screen import Screen
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
 from server.settings import Settings
-from server.worker.engine_process import EngineProcess
 from server.worker.inputs import InputSource
 from server.worker.prepare import CardPreparation
 from server.worker.supervisor import Outside, Supervisor, Timing
@@ -69,13 +71,18 @@ def open_settled_database(settings: Settings) -> Database:
             raise Trouble(f"The data folder {settings.data_dir} can't be made: {error.strerror}.") from None
     try:
         return open_database(settings.database)
+    except NetworkFilesystem as error:
+        raise Trouble(str(error)) from None
     except ValueError as error:
         raise Trouble(f"EASEL_DATABASE_URL can't be used: {error}") from None
 
 
 def ensure_usable(database: Database) -> None:
-    """Raise Unavailable unless the database is there and has this release's schema."""
+    """Raise Unavailable unless the database is there and has this release's schema; warn of a library with a bug."""
     SqlHealth(database).check()
+    warning = reset_bug_warning() if database.is_sqlite else None
+    if warning is not None:
+        _log.warning("%s", warning)
 
 
 def ensure_secrets(settings: Settings, database: Database) -> None:
@@ -111,18 +118,20 @@ def make_wiring(
     settings: Settings, database: Database, wakeups: Wakeups, *, needs_worker: bool, miniature: bool = False
 ) -> Wiring:
     """Return what the API works with. `miniature`: whether it may draw, unless the settings say it."""
+    faults = read_faults(os.environ)
     return Wiring(
-        tasks=SqlTaskStore(database, quota_of(settings)),
+        reads=database,
+        tasks=make_tasks(database, quota_of(settings), faults),
         queue=SqlQueueView(database, quota_of(settings)),
         throttle=FailureThrottle(SystemClock(), settings.auth_failures_per_minute),
         log=SqlEventLog(database),
         statistics=Statistics(SqlRunCounter(database), SystemClock()),
         projects=SqlProjectStore(database),
         registry=SqlWorkerRegistry(database),
-        files=LocalFiles(settings.files_folder),
+        files=make_files(settings.files_folder, faults),
         secrets=secret_box(settings),
         webhooks=SqlWebhookStore(database),
-        sender=make_sender(settings),
+        sender=around_sender(make_sender(settings), faults),
         wakeups=wakeups,
         clock=SystemClock(),
         health=SqlHealth(database),
@@ -204,19 +213,7 @@ def choose_drawing(
     models = [slug for slug, weights in usable.items() if weights.base == base]
     _warn_of_the_others(usable, base)
     weights = usable[models[0]]
-    refiner = str(weights.refiner.absolute()) if weights.refiner else ""
-    spec = EngineSpec(
-        engine="sdxl",
-        device=settings.device,
-        base=str(weights.base.absolute()),
-        refiner=refiner,
-        dtype=settings.dtype,
-        memory=settings.memory,
-        compile=settings.compile,
-        compile_sizes=settings.compile_sizes,
-        lora_cache_gb=settings.lora_cache_gb,
-    )
-    return Drawing(spec, models, weights)
+    return Drawing(sdxl_spec(settings, weights), models, weights)
 
 
 def miniature_banner(settings: Settings) -> str:
@@ -252,16 +249,17 @@ def make_supervisor(
         device="",
         state=WorkerState.LOADING,
     )
-    files = LocalFiles(settings.files_folder)
+    faults = read_faults(os.environ)
+    files = make_files(settings.files_folder, faults)
     catalogue = load_catalogue(settings)
     outside = Outside(
-        tasks=SqlTaskStore(database, quota_of(settings)),
+        tasks=make_tasks(database, quota_of(settings), faults),
         registry=SqlWorkerRegistry(database),
         refusals=SqlRefusalLog(database),
         files=files,
         wakeups=wakeups,
         clock=SystemClock(),
-        engine=EngineProcess(drawing.spec.command()),
+        engine=make_process(drawing.spec.command(), faults),
         inputs=InputSource(SqlUploadStore(database), files, downloads or make_downloads(settings), catalogue),
     )
     timing = Timing(
@@ -271,7 +269,8 @@ def make_supervisor(
         stop_grace=settings.stop_seconds,
     )
     preparation = CardPreparation(catalogue, drawing.models, drawing.weights, load_gate())
-    return Supervisor(worker, outside, preparation, timing, LIMITS)
+    recycle = None if settings.recycle_gb is None else int(settings.recycle_gb * 1e9)
+    return Supervisor(worker, outside, preparation, timing, LIMITS, recycle)
 
 
 def _fake_options(text: str) -> tuple[float, str]:

@@ -52,7 +52,8 @@ def serve(engine: Engine, connection: "Connection[object, object]") -> int:
     """Load the engine, then work until the pipe closes; return an exit code when the engine is defunct."""
     mailbox = _Mailbox(connection)
     try:
-        mailbox.emit(Ready(engine.load(lambda what, fraction: mailbox.emit(Loading(what, fraction)))))
+        device = engine.load(lambda what, fraction: mailbox.emit(Loading(what, fraction)))
+        mailbox.emit(Ready(device, engine.capacity))
         while True:
             _obey(engine, mailbox.commands)
             for event in engine.step():

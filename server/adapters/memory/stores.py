@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import count
 from threading import Lock
-from typing import Final
+from typing import Final, TypeVar
 from uuid import uuid4
 
 from server.adapters.memory.files import MemoryFiles
@@ -22,6 +22,8 @@ from server.domain.types import FileId, JsonObject, ProjectId, TaskId, WorkerId
 from server.domain.worker import Worker
 from server.ports import Page, PageQuery, Story
 
+_T = TypeVar("_T")
+
 _NO_QUOTA: Final = Quota()
 
 
@@ -33,6 +35,11 @@ class MemoryStores(MemoryFiles):
         self._workers: dict[WorkerId, tuple[float, Worker]] = {}
         self._task_ids, self._file_ids = count(1), count(1)
         self.webhooks = MemoryWebhooks(self._lock, now, lambda task_id: self._rows[task_id].task)
+
+    # ── Reads ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def at_once(self, work: Callable[[], _T]) -> _T:
+        """See `Reads.at_once`. Here each verb is its own moment."""
+        return work()
 
     # ── TaskStore ────────────────────────────────────────────────────────────────────────────────────────────────────
     def submit(self, new: NewTask) -> Task:
@@ -171,6 +178,7 @@ class MemoryStores(MemoryFiles):
             )
             others = [it for it in row.task.files if it.sample != file.sample]
             files = sorted([*others, output], key=lambda it: it.sample)
+            self._dropped.pop(file.key, None)
             row.task = replace(row.task, files=tuple(files))
 
     def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from pipelines.encoding import Conditioning
-from pipelines.errors import GenerationError
+from pipelines.errors import GenerationError, NothingFits
 from pipelines.forward import predict
-from pipelines.out_of_memory import NothingFits, first_that_fits, fitting_size, in_narrower_batches
+from pipelines.out_of_memory import first_that_fits, fitting_size, in_narrower_batches
 
 
 class Memory:
