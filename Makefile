@@ -43,12 +43,12 @@ test-containers: $(STAMP) ## the container files: read by Docker's own tools, th
 bench: $(STAMP) ## measure the API against references (some five minutes; best on a quiet machine)
 	$(BIN)/python -m bench.api
 
-chaos: $(STAMP) ## break everything on purpose for hours, resumable; see docs/reliability.md
-	$(BIN)/python -m tests.chaos all
-
 bench-queue: $(STAMP) ## measure the queue beside procrastinate (some ten minutes; best on a quiet machine)
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench.queue
+
+chaos: $(STAMP) ## break everything on purpose for hours, resumable; see docs/reliability.md
+	$(BIN)/python -m tests.chaos all
 
 clean: ## remove what was built; data/ and out/ stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
