@@ -190,7 +190,8 @@ def choose_drawing(
     """
     if settings.engine == "fake":
         step_ms, mode = _fake_options(settings.fake)
-        return Drawing(EngineSpec(engine="fake", step_ms=step_ms, mode=mode), [card.slug for card in catalogue], None)
+        fake = EngineSpec(engine="fake", in_flight=settings.in_flight, step_ms=step_ms, mode=mode)
+        return Drawing(fake, [card.slug for card in catalogue], None)
     require_worker_extra(find)
     found = drawable(settings, catalogue, miniature=miniature)
     usable = found.weights
@@ -205,7 +206,14 @@ def choose_drawing(
     _warn_of_the_others(usable, base)
     weights = usable[models[0]]
     refiner = str(weights.refiner.absolute()) if weights.refiner else ""
-    spec = EngineSpec(engine="sdxl", device=settings.device, base=str(weights.base.absolute()), refiner=refiner)
+    spec = EngineSpec(
+        engine="sdxl",
+        device=settings.device,
+        base=str(weights.base.absolute()),
+        refiner=refiner,
+        in_flight=settings.in_flight,
+        batch_rows=settings.batch_rows,
+    )
     return Drawing(spec, models, weights)
 
 

@@ -14,12 +14,17 @@ from server.worker.child import serve
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
-    """What a child needs to know, as one argument. `base` and `refiner` are folders of weights."""
+    """What a child needs to know, as one argument. `base` and `refiner` are folders of weights.
+
+    `in_flight` None lets the engine say how many it takes at once.
+    """
 
     engine: str
     device: str = "auto"
     base: str = ""
     refiner: str = ""
+    in_flight: int | None = None
+    batch_rows: int = 2
     step_ms: float = 0.0
     mode: str = "works"
 
@@ -54,10 +59,16 @@ def _build(spec: EngineSpec) -> Engine:
     if spec.engine == "fake":
         from pipelines.fake import FakeEngine  # noqa: PLC0415
 
-        return FakeEngine(step_ms=spec.step_ms, mode=spec.mode)
+        return FakeEngine(step_ms=spec.step_ms, mode=spec.mode, in_flight=spec.in_flight)
     from pipelines.sdxl import SdxlEngine  # noqa: PLC0415
 
-    return SdxlEngine(base=Path(spec.base), refiner=Path(spec.refiner) if spec.refiner else None, device=spec.device)
+    return SdxlEngine(
+        base=Path(spec.base),
+        refiner=Path(spec.refiner) if spec.refiner else None,
+        device=spec.device,
+        batch_rows=spec.batch_rows,
+        in_flight=spec.in_flight,
+    )
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ class EngineChild:
         self.ending = False
         self._hard = False
         self.device = ""
+        self.capacity = 0
         self.last_words = ""
 
     @property
@@ -58,6 +59,7 @@ class EngineChild:
         self._load_failures = 0
         self.last_words = ""
         self.device = event.device
+        self.capacity = event.capacity
         _log.info("engine ready on %s", event.device)
 
     def on_defunct(self, event: Defunct) -> None:

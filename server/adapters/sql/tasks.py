@@ -115,13 +115,21 @@ class SqlTaskStore:
 
         return self._database.write(work)
 
-    def claim(self, worker_id: WorkerId, models: Collection[str], seconds: float) -> Claimed | None:
+    def claim(
+        self,
+        worker_id: WorkerId,
+        models: Collection[str],
+        seconds: float,
+        *,
+        waited: float = 0.0,
+        not_of: Collection[ProjectId] = (),
+    ) -> Claimed | None:
         """See `TaskStore.claim`."""
         if not models:
             return None
 
         def work(connection: Connection) -> Claimed | None:
-            change = claiming(worker_id, models, seconds, self._quota)
+            change = claiming(worker_id, models, seconds, self._quota, waited=waited, not_of=not_of)
             row = connection.execute(change).mappings().one_or_none()
             if row is None:
                 return None
