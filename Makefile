@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check fix test test-long bench clean
+.PHONY: help setup demo serve check fix test test-long bench bench-engine clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -38,6 +38,9 @@ test-long: $(STAMP) ## tests that take minutes
 
 bench: $(STAMP) ## measure the API against references (some five minutes; best on a quiet machine)
 	$(BIN)/python -m bench.api
+
+bench-engine: $(STAMP) ## measure the engine on the miniature against diffusers (some ten minutes; best on a quiet machine)
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m bench.engine
 
 clean: ## remove what was built; data/ and out/ stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
