@@ -41,10 +41,14 @@ def base_leg(
 def refiner_leg(
     name: str, config: Mapping[str, Any], *, steps: int, denoising_start: float, device: torch.device
 ) -> Leg:
-    """Plan the refiner: the part of its own schedule after `denoising_start` of (0, 1)."""
+    """Plan the refiner: the part of its own schedule after `denoising_start` of (0, 1).
+
+    Of a second-order scheduler that may be one more, so that no pair is begun in its middle.
+    """
     scheduler = build_noise_scheduler(name, config)
     scheduler.set_timesteps(steps, device=device)
     count = int((scheduler.timesteps < _cutoff(scheduler, denoising_start)).sum())
+    count += scheduler.order == 2 and count % 2 == 0  # noqa: PLR2004
     start = len(scheduler.timesteps) - count
     _set_begin_index(scheduler, start)
     return Leg(phase=Phase.REFINER, scheduler=scheduler, timesteps=scheduler.timesteps[start:])

@@ -8,10 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from models.plan import Schedules, StepPlan, plan_of
 from pipelines.contract import (
+    EngineDefunct,
     EngineEvent,
     Failed,
     Finished,
@@ -36,6 +39,7 @@ class Mode(StrEnum):
     IGNORES_STOP = "ignores_stop"  # goes on drawing after Withdraw
     HANGS = "hangs"  # one step never returns
     DIES_HARD = "dies_hard"  # the process is gone without a word
+    DEFUNCT = "defunct"  # the device is unusable from here on, as after a CUDA error
     FLOODS_LOG = "floods_log"
 
 
@@ -45,7 +49,7 @@ IN_FLIGHT: Final = 8
 _TAG: Final = re.compile(r"<fake:([a-z_]{1,20})(?::([0-9]{1,6}))?>")
 
 
-@dataclass(slots=True)
+@dataclass
 class _Generation:
     number: int
     request: GenerationRequest
@@ -55,16 +59,17 @@ class _Generation:
     started: bool = False
     withdrawn: bool = False
 
+    @cached_property
+    def plan(self) -> StepPlan:
+        return plan_of(self.request, Schedules())
+
     @property
     def base_steps(self) -> int:
-        request = self.request
-        return round(request.steps * request.high_noise_frac) if request.use_refiner else request.steps
+        return len(self.plan.base)
 
     @property
     def sample_steps(self) -> int:
-        request = self.request
-        refiner = request.refiner_steps - round(request.refiner_steps * request.high_noise_frac)
-        return self.base_steps + (refiner if request.use_refiner else 0)
+        return self.plan.steps_per_sample
 
     @property
     def total_steps(self) -> int:
@@ -178,6 +183,8 @@ class FakeEngine:
                 return (Failed(generation_id, "The device ran out of memory. Ask for a smaller picture."),)
             case Mode.HANGS if due:
                 time.sleep(86_400)
+            case Mode.DEFUNCT if due:
+                raise EngineDefunct(f"The fake device was asked to be unusable at step {generation.step}.")
             case Mode.DIES_HARD if due:
                 os.kill(os.getpid(), signal.SIGKILL)
             case _:

@@ -1,7 +1,6 @@
 """Putting it together: from settings to stores, the API's wiring and a supervisor."""
 
 import logging
-import math
 import os
 import socket
 import uuid
@@ -16,18 +15,18 @@ from models.gate.gate import load_gate
 from models.shipped import Drawable, find_drawable
 from models.weights import WeightSet
 from server.adapters.clock import SystemClock
-from server.adapters.files import LocalFiles
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
+from server.adapters.sql.places import NetworkFilesystem
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.queue_view import SqlQueueView
 from server.adapters.sql.refusals import SqlRefusalLog
 from server.adapters.sql.removals import SqlFileKeeper
 from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.schema import SqlHealth
-from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.uploads import SqlUploadStore
+from server.adapters.sql.wal import reset_bug_warning
 from server.adapters.sql.webhooks import SqlWebhookStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.api.sockets import SocketLimits
@@ -36,7 +35,10 @@ from server.domain.quota import Quota
 from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
-from server.entrypoints.engine import EngineSpec, fake_modes
+from server.entrypoints.engine import EngineSpec
+from server.entrypoints.fake_options import read_fake_options
+from server.entrypoints.faults.points import read_faults
+from server.entrypoints.faults.ports import around_sender, make_files, make_process, make_tasks
 from server.entrypoints.outbound import make_downloads, make_sender
 from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
@@ -46,7 +48,6 @@ from server.services.screen import Screen
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
 from server.settings import Settings
-from server.worker.engine_process import EngineProcess
 from server.worker.inputs import InputSource
 from server.worker.prepare import CardPreparation
 from server.worker.supervisor import Outside, Supervisor, Timing
@@ -69,13 +70,18 @@ def open_settled_database(settings: Settings) -> Database:
             raise Trouble(f"The data folder {settings.data_dir} can't be made: {error.strerror}.") from None
     try:
         return open_database(settings.database)
+    except NetworkFilesystem as error:
+        raise Trouble(str(error)) from None
     except ValueError as error:
         raise Trouble(f"EASEL_DATABASE_URL can't be used: {error}") from None
 
 
 def ensure_usable(database: Database) -> None:
-    """Raise Unavailable unless the database is there and has this release's schema."""
+    """Raise Unavailable unless the database is there and has this release's schema; warn of a library with a bug."""
     SqlHealth(database).check()
+    warning = reset_bug_warning() if database.is_sqlite else None
+    if warning is not None:
+        _log.warning("%s", warning)
 
 
 def ensure_secrets(settings: Settings, database: Database) -> None:
@@ -111,18 +117,20 @@ def make_wiring(
     settings: Settings, database: Database, wakeups: Wakeups, *, needs_worker: bool, miniature: bool = False
 ) -> Wiring:
     """Return what the API works with. `miniature`: whether it may draw, unless the settings say it."""
+    faults = read_faults(os.environ)
     return Wiring(
-        tasks=SqlTaskStore(database, quota_of(settings)),
+        reads=database,
+        tasks=make_tasks(database, quota_of(settings), faults),
         queue=SqlQueueView(database, quota_of(settings)),
         throttle=FailureThrottle(SystemClock(), settings.auth_failures_per_minute),
         log=SqlEventLog(database),
         statistics=Statistics(SqlRunCounter(database), SystemClock()),
         projects=SqlProjectStore(database),
         registry=SqlWorkerRegistry(database),
-        files=LocalFiles(settings.files_folder),
+        files=make_files(settings.files_folder, faults),
         secrets=secret_box(settings),
         webhooks=SqlWebhookStore(database),
-        sender=make_sender(settings),
+        sender=around_sender(make_sender(settings), faults),
         wakeups=wakeups,
         clock=SystemClock(),
         health=SqlHealth(database),
@@ -138,6 +146,7 @@ def make_wiring(
         heartbeat_seconds=settings.heartbeat_seconds,
         sockets=SocketLimits(tokens=settings.tokens_per_socket, per_address=settings.sockets_per_address),
         work_limit=settings.work_limit,
+        weights=seen_weights(settings, miniature=miniature),
     )
 
 
@@ -174,11 +183,15 @@ def drawable(settings: Settings, catalogue: Catalogue, *, miniature: bool) -> Dr
 
 def served_catalogue(settings: Settings, *, miniature: bool) -> Catalogue:
     """Return the cards with the defaults of what will draw them."""
-    catalogue = load_catalogue(settings)
+    found = seen_weights(settings, miniature=miniature)
+    return load_catalogue(settings).with_miniature([slug for slug, weights in found.items() if weights.miniature])
+
+
+def seen_weights(settings: Settings, *, miniature: bool) -> Mapping[str, WeightSet]:
+    """Return the weights that lie here, by model; none where the fake engine draws, which needs none."""
     if settings.engine == "fake":
-        return catalogue
-    found = drawable(settings, catalogue, miniature=miniature).weights
-    return catalogue.with_miniature([slug for slug, weights in found.items() if weights.miniature])
+        return {}
+    return drawable(settings, load_catalogue(settings), miniature=miniature).weights
 
 
 def choose_drawing(
@@ -189,7 +202,10 @@ def choose_drawing(
     `miniature`: whether it may draw, unless the settings say it.
     """
     if settings.engine == "fake":
-        step_ms, mode = _fake_options(settings.fake)
+        try:
+            step_ms, mode = read_fake_options(settings.fake)
+        except ValueError as error:
+            raise Trouble(str(error)) from None
         fake = EngineSpec(engine="fake", in_flight=settings.in_flight, step_ms=step_ms, mode=mode)
         return Drawing(fake, [card.slug for card in catalogue], None)
     require_worker_extra(find)
@@ -250,16 +266,17 @@ def make_supervisor(
         device="",
         state=WorkerState.LOADING,
     )
-    files = LocalFiles(settings.files_folder)
+    faults = read_faults(os.environ)
+    files = make_files(settings.files_folder, faults)
     catalogue = load_catalogue(settings)
     outside = Outside(
-        tasks=SqlTaskStore(database, quota_of(settings)),
+        tasks=make_tasks(database, quota_of(settings), faults),
         registry=SqlWorkerRegistry(database),
         refusals=SqlRefusalLog(database),
         files=files,
         wakeups=wakeups,
         clock=SystemClock(),
-        engine=EngineProcess(drawing.spec.command()),
+        engine=make_process(drawing.spec.command(), faults),
         inputs=InputSource(SqlUploadStore(database), files, downloads or make_downloads(settings), catalogue),
     )
     timing = Timing(
@@ -269,23 +286,5 @@ def make_supervisor(
         stop_grace=settings.stop_seconds,
     )
     preparation = CardPreparation(catalogue, drawing.models, drawing.weights, load_gate())
-    return Supervisor(worker, outside, preparation, timing, LIMITS)
-
-
-def _fake_options(text: str) -> tuple[float, str]:
-    """Read `step_ms=20,mode=works`. Raises Trouble."""
-    options = {"step_ms": "0", "mode": "works"}
-    for part in filter(None, text.split(",")):
-        name, _, value = part.partition("=")
-        if name.strip() not in options:
-            raise Trouble(f"EASEL_FAKE has {name.strip()!r}; it takes step_ms and mode.")
-        options[name.strip()] = value.strip()
-    if options["mode"] not in fake_modes():
-        raise Trouble(f"EASEL_FAKE has the mode {options['mode']!r}; there are {', '.join(fake_modes())}.")
-    try:
-        step_ms = float(options["step_ms"])
-    except ValueError:
-        step_ms = math.nan
-    if not 0 <= step_ms < math.inf:
-        raise Trouble("EASEL_FAKE needs a number of milliseconds for step_ms.")
-    return step_ms, options["mode"]
+    recycle = None if settings.recycle_gb is None else int(settings.recycle_gb * 1e9)
+    return Supervisor(worker, outside, preparation, timing, LIMITS, recycle)

@@ -264,7 +264,7 @@ class Desk:
             return
         overdue = now - run.stop_sent - self._ports.stop_grace
         if overdue >= 0 and self._child.ready:
-            self._child.end(hard=overdue >= self._ports.stop_grace)
+            self._child.end()
 
     def _discard(self, keys: Collection[str]) -> None:
         for key in keys:
@@ -279,12 +279,14 @@ class Desk:
         overdue = self._ports.clock.monotonic() - self._heard_at - self._ports.stall
         if drawing and overdue >= 0 and self._child.ready:
             self._stalled = True
-            self._child.end(hard=overdue >= self._ports.stop_grace)
+            self._child.end()
 
     def _store(self, run: Run, sample: SampleDone) -> None:
         """Runs on the writer thread."""
         try:
-            self._note(Stored(run.generation_id, store_picture(self._ports.files, run.task, sample, run.enlarged_to)))
+            files, expect = self._ports.files, self._ports.inputs.expect
+            stored = store_picture(files, expect, run.task, sample, run.enlarged_to)
+            self._note(Stored(run.generation_id, stored))
         except Exception as error:  # noqa: BLE001 whatever it is, unheard of the run would wait for ever
             _log.exception("task %s: a picture could not be stored", run.task.id)
             what = error.strerror if isinstance(error, OSError) else None

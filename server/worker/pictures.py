@@ -5,6 +5,7 @@ import io
 import secrets
 import struct
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -54,12 +55,17 @@ def check_picture(path: Path) -> str:
 
 
 def store_picture(
-    files: FileStore, task: Task, sample: SampleDone, enlarged_to: tuple[int, int] | None = None
+    files: FileStore,
+    expect: Callable[[str], None],
+    task: Task,
+    sample: SampleDone,
+    enlarged_to: tuple[int, int] | None = None,
 ) -> StoredFile:
-    """Encode and write one picture; return what the store keeps about it."""
+    """Encode and write one picture; return what the store keeps about it. `expect` hears its key before it is there."""
     content = encode_png(sample, enlarged_to)
     access_key = secrets.token_urlsafe(24)
     key = f"outputs/{task.uuid}/{access_key}.png"
+    expect(key)
     files.write(key, content)
     return StoredFile(
         sample=sample.sample,

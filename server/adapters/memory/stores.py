@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import count
 from threading import Lock
-from typing import Final
+from typing import Final, TypeVar
 from uuid import uuid4
 
 from server.adapters.memory.files import MemoryFiles
@@ -22,6 +22,8 @@ from server.domain.types import FileId, JsonObject, ProjectId, TaskId, WorkerId
 from server.domain.worker import Worker
 from server.ports import Page, PageQuery, Story
 
+_T = TypeVar("_T")
+
 _NO_QUOTA: Final = Quota()
 
 
@@ -34,6 +36,11 @@ class MemoryStores(MemoryFiles):
         self._task_ids, self._file_ids = count(1), count(1)
         self.webhooks = MemoryWebhooks(self._lock, now, lambda task_id: self._rows[task_id].task)
 
+    # ── Reads ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def at_once(self, work: Callable[[], _T]) -> _T:
+        """See `Reads.at_once`. Here each verb is its own moment."""
+        return work()
+
     # ── TaskStore ────────────────────────────────────────────────────────────────────────────────────────────────────
     def submit(self, new: NewTask) -> Task:
         """See `TaskStore.submit`. Raises NotAuthorized when there is no such project."""
@@ -44,8 +51,6 @@ class MemoryStores(MemoryFiles):
             if earlier is not None:
                 return earlier
             queued = [row.task for row in self._rows.values() if row.task.status is TaskStatus.QUEUE]
-            own = max((task.turn for task in queued if task.project_id == new.project_id), default=0)
-            lowest = min((task.turn for task in queued), default=0)
             self._check_room(new.project_id, queued)
             task = Task(
                 id=TaskId(next(self._task_ids)),
@@ -59,7 +64,7 @@ class MemoryStores(MemoryFiles):
                 base_url=new.base_url,
                 cps=new.cps,
                 status=TaskStatus.QUEUE,
-                turn=max(own, lowest) + 1,
+                turn=self._next_turn(new.project_id),
                 attempt=0,
                 crashes=0,
                 last_seq=0,
@@ -181,6 +186,7 @@ class MemoryStores(MemoryFiles):
             )
             others = [it for it in row.task.files if it.sample != file.sample]
             files = sorted([*others, output], key=lambda it: it.sample)
+            self._dropped.pop(file.key, None)
             row.task = replace(row.task, files=tuple(files))
 
     def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:

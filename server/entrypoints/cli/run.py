@@ -10,6 +10,7 @@ from rich.console import Console
 from server.entrypoints.addresses import http_url
 from server.entrypoints.client import Account, Client, read_account
 from server.entrypoints.composition import Trouble
+from server.entrypoints.plan_table import print_plan
 from server.entrypoints.watch import watch_task
 from server.settings import Settings, read_settings
 
@@ -27,10 +28,14 @@ def run(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out"),
     url: Annotated[str, typer.Option(help="The server; default: EASEL_HOST and EASEL_PORT.")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Only print what would be drawn; nothing is queued.")] = False,  # noqa: FBT002 an option
 ) -> None:
     """Draw a prompt: submits it, shows its progress, saves the pictures."""
     client = Client(_account(url, read_settings()))
     console = Console()
+    if plan:
+        print_plan(console, client.plan(model, {"prompt": prompt, **_parameters(settings or [])}))
+        return
     token = client.run(model, {"prompt": prompt, **_parameters(settings or [])})
     try:
         paths = watch_task(client, token, out, console)
