@@ -6,6 +6,7 @@ beside them. What counts are the ratios.
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -86,9 +87,10 @@ def _loads(scale: Scale, fair: SdxlEngine, first_come: SdxlEngine, reference: Re
 
 
 def _overhead(scale: Scale, fair: SdxlEngine, reference: Reference) -> Figure:
-    wanted = request("one", 1, scale.long[1])
     ours, theirs = list[float](), list[float]()
-    for _ in range(scale.overhead_repeats):
+    for number in range(scale.overhead_repeats):
+        # a prompt of its own each time: ours remembers what it has encoded
+        wanted = replace(request("one", 1, scale.long[1]), prompt=f"a photo of {number + 2} trees")
         ours.append(seconds_alone(fair, wanted))
         theirs.append(reference.seconds(wanted))
     return Figure(

@@ -120,7 +120,8 @@ class Reference:
     """diffusers' own two pipelines over the same weights."""
 
     def __init__(self) -> None:
-        options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "add_watermarker": False}
+        options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "dtype": torch.float32}
+        options["add_watermarker"] = False
         self._base = StableDiffusionXLPipeline.from_pretrained(MINIATURE / "base", **options)
         self._refiner = StableDiffusionXLImg2ImgPipeline.from_pretrained(MINIATURE / "refiner", **options)
         for pipe, name in ((self._base, "base"), (self._refiner, "refiner")):

@@ -11,7 +11,10 @@ from pipelines.noise_schedulers import NOISE_SCHEDULERS
 from pipelines.sdxl import SdxlEngine
 from tests.sdxl import Miniature, miniature_fixture, request_for, run_dry  # noqa: F401 - a fixture
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:__array_wrap__ must accept context:DeprecationWarning"),
+]
 
 SIZES = [(64, 64), (64, 64), (128, 64), (72, 136)]
 
