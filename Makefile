@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check fix test test-long test-containers bench bench-queue clean
+.PHONY: help setup demo serve check fix test test-long test-containers bench bench-queue soak-lora bench-gpu clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -40,12 +40,18 @@ test-containers: $(STAMP) ## the container files: read by Docker's own tools, th
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[containers]'
 	$(PYTEST) tests/containers -m containers
 
+soak-lora: $(STAMP) ## five hundred tasks that change LoRAs: memory must stay flat
+	$(PYTEST) -s tests/contract/test_lora_soak.py
+
 bench: $(STAMP) ## measure the API against references (some five minutes; best on a quiet machine)
 	$(BIN)/python -m bench.api
 
 bench-queue: $(STAMP) ## measure the queue beside procrastinate (some ten minutes; best on a quiet machine)
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench.queue
+
+bench-gpu: $(STAMP) ## measure drawing on a GPU against diffusers, with full-size random weights
+	$(BIN)/python -m bench.gpu
 
 clean: ## remove what was built; data/ and out/ stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
