@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from server.api.wire import Wire
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import Output, Task
 from server.domain.types import FileId, ProjectId, TaskId
@@ -19,7 +20,7 @@ MODEL: Final = "studio-trigger"
 BASE: Final = "http://127.0.0.1:8000"
 INPUTS: Final = {"prompt": "a lighthouse on a cliff at dawn", "samples": "1", "width": "512", "height": "512"}
 
-PLAN: Final = {
+PLAN: Final[Wire] = {
     "model": "hevok/studio-trigger",
     "scheduler": "EulerDiscreteScheduler",
     "samples": 1,
