@@ -11,17 +11,18 @@ from starlette.concurrency import run_in_threadpool
 from server.api.wiring import Wiring
 from server.domain.errors import Unavailable
 from server.domain.types import WorkerId
-from server.services.rescue import rescue
-from server.services.retention import sweep
+from server.services.rescue import RESCUE_PACE, rescue
+from server.services.retention import collect_orphans, sweep
 from server.services.run_key import LIFE_SECONDS
 
 _log = logging.getLogger(__name__)
 
 _RUN_KEYS_SECONDS: Final = 3600.0
+_ORPHANS_SECONDS: Final = 3600.0
 
 
 async def rescue_forever(wiring: Wiring) -> None:
-    """Look three times a lease for tasks whose worker went silent."""
+    """Look several times a lease for tasks whose worker went silent."""
     rescuer = WorkerId(f"api-{uuid.uuid4().hex}")
 
     def work() -> None:
@@ -29,7 +30,7 @@ async def rescue_forever(wiring: Wiring) -> None:
             wiring.wakeups.wake()
 
     while True:
-        await asyncio.sleep(wiring.lease_seconds / 3)
+        await asyncio.sleep(wiring.lease_seconds * RESCUE_PACE)
         if not await _tried("rescue", work):
             # Live workers renew first when the database is back: their leases ran out through no fault of theirs.
             await asyncio.sleep(wiring.lease_seconds)
@@ -40,6 +41,14 @@ async def sweep_files_forever(wiring: Wiring) -> None:
     while True:
         await asyncio.sleep(wiring.sweep_seconds)
         await _tried("letting go of files", lambda: sweep(wiring.keeper, wiring.files, wiring.retention))
+
+
+async def collect_orphans_forever(wiring: Wiring) -> None:
+    """Look hourly for pictures that no task has; those of a lease's last moments are too young to be looked at."""
+    age = max(_ORPHANS_SECONDS, 10 * wiring.lease_seconds)
+    while True:
+        await asyncio.sleep(_ORPHANS_SECONDS)
+        await _tried("looking for orphans", lambda: collect_orphans(wiring.keeper, wiring.files, age))
 
 
 async def forget_run_keys_forever(wiring: Wiring) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import re
+from dataclasses import dataclass
 from typing import Final, cast
 
 from fastapi import APIRouter, WebSocket
@@ -12,7 +14,8 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from server.api.errors import envelope
 from server.api.frames import plain_frame
-from server.api.hub import Follower, Hub, Outbox
+from server.api.hub import Follower, Hub
+from server.api.outbox import Outbox
 from server.api.sockets import Patience
 from server.api.wiring import Wired, Wiring
 from server.domain.errors import Unavailable
@@ -21,6 +24,9 @@ router = APIRouter()
 
 TRY_AGAIN_LATER: Final = 1013
 _POLICY_VIOLATION: Final = 1008
+_GOODBYE_SECONDS: Final = 30.0
+"""How long a client that does not read may take to find out that it was closed."""
+_SEQ: Final = re.compile(r"[0-9]{1,9}")
 _TOO_MANY: Final = "This address has too many websockets open. Close some, or follow several tasks on one of them."
 
 
@@ -41,7 +47,7 @@ class _Client:
         self._websocket = websocket
         self._wiring = wiring
         self._hub = hub
-        self._outbox = Outbox()
+        self._outbox = Outbox(wiring.clock.monotonic, hub.wake)
         self._followers: dict[str, Follower] = {}
         self._patience = Patience(wiring.sockets, wiring.clock.monotonic)
 
@@ -59,15 +65,18 @@ class _Client:
                 job.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
         if code is not None and self._websocket.application_state is WebSocketState.CONNECTED:
-            with contextlib.suppress(RuntimeError, WebSocketDisconnect, OSError):
-                await self._websocket.close(code)
+            self._outbox.clear()
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect, OSError):  # TimeoutError is an OSError
+                await asyncio.wait_for(self._websocket.close(code), _GOODBYE_SECONDS)
 
     async def _send(self) -> int | None:
         while True:
             await self._websocket.send_text(await self._outbox.get())
 
     async def _too_slow(self) -> int | None:
-        await self._outbox.overflown.wait()
+        patience = self._wiring.sockets.send_seconds
+        while self._outbox.waited <= patience:  # noqa: ASYNC110 time is waited for, no event
+            await asyncio.sleep(patience / 4)
         return TRY_AGAIN_LATER
 
     async def _idle(self) -> int | None:
@@ -92,7 +101,8 @@ class _Client:
                 except Unavailable:
                     return TRY_AGAIN_LATER
 
-    async def _register(self, token: str) -> None:
+    async def _register(self, registration: "_Registration") -> None:
+        token = registration.token
         if not token:
             self._outbox.put(plain_frame("error", message="tasktoken-required", result=False))
             return
@@ -107,13 +117,23 @@ class _Client:
         if task is None:
             self._outbox.put(plain_frame("error", message="task-not-exist", result=False, token=token))
             return
-        follower = Follower(task.id, self._outbox)
+        follower = Follower(task.id, self._outbox, cursor=min(registration.seq, task.last_seq))
         self._followers[token] = follower
-        self._hub.follow(follower)
+        follower.done = task.terminal and follower.cursor == task.last_seq
+        if not follower.done:
+            self._hub.follow(follower)
 
 
-def _registration(text: str) -> str | None:
-    """Return the token a `task_info` message names ("" if it names none); None for anything else, which is ignored."""
+@dataclass(frozen=True, slots=True)
+class _Registration:
+    """What a `task_info` message asks for: the task of a token ("" if it names none), from behind its event `seq`."""
+
+    token: str
+    seq: int
+
+
+def _registration(text: str) -> _Registration | None:
+    """Return what a `task_info` message asks for; None for anything else, which is ignored."""
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):
@@ -126,4 +146,11 @@ def _registration(text: str) -> str | None:
     token = fields.get("tasktoken")
     text_of_token = token.strip() if isinstance(token, str) else ""
     # PostgreSQL takes no NUL, and no token has anything of the kind.
-    return text_of_token if text_of_token.isascii() and text_of_token.isprintable() else ""
+    usable = text_of_token.isascii() and text_of_token.isprintable()
+    return _Registration(text_of_token if usable else "", _seq(fields.get("seq")))
+
+
+def _seq(given: object) -> int:
+    """Return from where to go on: a number, or one as text; 0, the whole story, for anything else."""
+    text = str(given) if isinstance(given, int | str) and not isinstance(given, bool) else ""
+    return int(text) if _SEQ.fullmatch(text) else 0

@@ -19,6 +19,7 @@ from server.adapters.clock import SystemClock
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
+from server.adapters.sql.places import NetworkFilesystem
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.queue_view import SqlQueueView
 from server.adapters.sql.refusals import SqlRefusalLog
@@ -26,6 +27,7 @@ from server.adapters.sql.removals import SqlFileKeeper
 from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.schema import SqlHealth
 from server.adapters.sql.uploads import SqlUploadStore
+from server.adapters.sql.wal import reset_bug_warning
 from server.adapters.sql.webhooks import SqlWebhookStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.api.sockets import SocketLimits
@@ -35,12 +37,14 @@ from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
 from server.entrypoints.engine import EngineSpec, fake_modes
+from server.entrypoints.engine_spec import sdxl_spec
 from server.entrypoints.faults.points import read_faults
 from server.entrypoints.faults.ports import around_sender, make_files, make_process, make_tasks
 from server.entrypoints.outbound import make_downloads, make_sender
 from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
 from server.ports.files import Downloads
+from server.services.installed import Installed
 from server.services.retention import Retention
 from server.services.screen import Screen
 from server.services.statistics import Statistics
@@ -68,13 +72,18 @@ def open_settled_database(settings: Settings) -> Database:
             raise Trouble(f"The data folder {settings.data_dir} can't be made: {error.strerror}.") from None
     try:
         return open_database(settings.database)
+    except NetworkFilesystem as error:
+        raise Trouble(str(error)) from None
     except ValueError as error:
         raise Trouble(f"EASEL_DATABASE_URL can't be used: {error}") from None
 
 
 def ensure_usable(database: Database) -> None:
-    """Raise Unavailable unless the database is there and has this release's schema."""
+    """Raise Unavailable unless the database is there and has this release's schema; warn of a library with a bug."""
     SqlHealth(database).check()
+    warning = reset_bug_warning() if database.is_sqlite else None
+    if warning is not None:
+        _log.warning("%s", warning)
 
 
 def ensure_secrets(settings: Settings, database: Database) -> None:
@@ -139,7 +148,7 @@ def make_wiring(
         heartbeat_seconds=settings.heartbeat_seconds,
         sockets=SocketLimits(tokens=settings.tokens_per_socket, per_address=settings.sockets_per_address),
         work_limit=settings.work_limit,
-        weights=seen_weights(settings, miniature=miniature),
+        installed=Installed(seen_weights(settings, miniature=miniature)),
     )
 
 
@@ -210,9 +219,7 @@ def choose_drawing(
     models = [slug for slug, weights in usable.items() if weights.base == base]
     _warn_of_the_others(usable, base)
     weights = usable[models[0]]
-    refiner = str(weights.refiner.absolute()) if weights.refiner else ""
-    spec = EngineSpec(engine="sdxl", device=settings.device, base=str(weights.base.absolute()), refiner=refiner)
-    return Drawing(spec, models, weights)
+    return Drawing(sdxl_spec(settings.device, weights), models, weights)
 
 
 def miniature_banner(settings: Settings) -> str:

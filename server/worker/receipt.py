@@ -5,6 +5,8 @@ A subject is an object; where there is something to say to people it has a `note
 
 from typing import Final
 
+from models.emphasis import plain_text, read_emphasis
+from models.layouts import weights_name
 from models.plan import StepPlan
 from models.vocabulary import read_vocabulary
 from models.weights import WeightSet
@@ -41,7 +43,7 @@ def notes_of(receipt: JsonObject) -> list[str]:
 
 def _real(request: GenerationRequest, weights: WeightSet) -> JsonObject:
     refiner = weights.refiner if request.use_refiner else None
-    return {"name": weights.base.name, "refiner": refiner.name if refiner else None}
+    return {"name": weights_name(weights.base), "refiner": weights_name(refiner) if refiner else None}
 
 
 def _miniature() -> JsonObject:
@@ -63,7 +65,8 @@ def _sides(size: tuple[int, int]) -> JsonObject:
 
 
 def _unknown(request: GenerationRequest) -> list[str]:
-    words = read_vocabulary().unknown_words(f"{request.prompt} {request.negative_prompt}")
+    read = (plain_text(read_emphasis(text)) for text in (request.prompt, request.negative_prompt))
+    words = read_vocabulary().unknown_words(" ".join(read))
     return [word[:_LONGEST_WORD] for word in words[:_MOST_WORDS]]
 
 

@@ -13,7 +13,7 @@ from server.domain.rescue import Limits
 from server.domain.worker import Worker, WorkerState
 from server.ports import Clock, FileStore, TaskStore, Wakeups, WorkerRegistry
 from server.ports.refusals import RefusalLog
-from server.services.rescue import rescue
+from server.services.rescue import RESCUE_PACE, rescue
 from server.worker.desk import Desk, DeskNote, DeskPorts
 from server.worker.engine_child import Care, EngineChild
 from server.worker.engine_process import EngineHandle, Exited, Heard
@@ -37,7 +37,7 @@ class Timing:
     lease: float = 30.0
     heartbeat: float = 5.0
     drain: float = 300.0
-    poll: float = 0.5
+    poll: float = 1.0
     watch: float = 0.25
     stop_grace: float = 5.0
     retry: float = 1.0
@@ -111,7 +111,7 @@ class Supervisor:
         monotonic = outside.clock.monotonic
         self._beat_due = Every(timing.heartbeat, monotonic)
         self._watch_due = Every(timing.watch, monotonic)
-        self._rescue_due = Every(max(timing.lease / 3, timing.watch), monotonic)
+        self._rescue_due = Every(max(timing.lease * RESCUE_PACE, timing.watch), monotonic)
         self._claim_due = Every(timing.poll, monotonic)
 
     def stop(self) -> None:

@@ -25,10 +25,12 @@ from tests.chaos.history import History, read_history
 from tests.chaos.invariants import check
 from tests.chaos.nemesis import Nemesis, Place
 from tests.e2e.processes import Site, open_site
-from tests.postgres import Cluster, running_cluster
+from tests.postgres import DURABLE, Cluster, running_cluster
 
 ROOT = Path(__file__).parents[2]
 LEASE = 3.0
+_UNDER_TEST = ("server", "pipelines", "models", "migrations")
+"""Results of one commit of these may be summed, whatever else has changed."""
 _ENDED = ", ".join(f"'{status.value}'" for status in TERMINAL)
 
 
@@ -119,7 +121,7 @@ def stage(kind: str, database_folder: Path | None = None, **settings: str) -> It
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="easel-chaos-")))
         cluster = None
         if kind == "postgres":
-            cluster = stack.enter_context(running_cluster(durable=True))
+            cluster = stack.enter_context(running_cluster(DURABLE))
             url = cluster.new_database()
         else:
             url = f"sqlite:///{(database_folder or folder) / 'easel.db'}"
@@ -164,8 +166,8 @@ def facts(kind: str, seed: int) -> dict[str, Any]:
     return {
         "database": kind,
         "seed": seed,
-        "commit": git("rev-parse", "--short=12", "HEAD").strip(),
-        "changed": bool(git("status", "--porcelain", "server", "pipelines", "models", "migrations").strip()),
+        "commit": git("log", "-1", "--format=%h", "--abbrev=12", "--", *_UNDER_TEST).strip(),
+        "changed": bool(git("status", "--porcelain", *_UNDER_TEST).strip()),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "packages": {name: version(name) for name in ("sqlalchemy", "psycopg", "fastapi", "uvicorn")},

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, Select, String, bindp
 
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
+from server.adapters.sql.fence import IS_LEASED
 from server.adapters.sql.queue import NO_QUOTA, coming_turn
 from server.adapters.sql.rows import TASK_COLUMNS, tasks_of
 from server.adapters.sql.tables import PROJECTS, TASKS, time_column
@@ -49,7 +50,7 @@ def _successes(model: ColumnElement[str] | str) -> tuple[ColumnElement[bool], Co
 
 def _counting() -> Select[float, int, int, int, int | None]:
     project = bindparam("project_id", type_=TASKS.c.project_id.type)
-    leased = select(func.count()).select_from(TASKS).where(TASKS.c.lease_until.is_not(None))
+    leased = select(func.count()).select_from(TASKS).where(IS_LEASED)
     own = leased.where(TASKS.c.project_id == project)
     turn, task_id = bindparam("turn", type_=TASKS.c.turn.type), bindparam("task_id", type_=TASKS.c.id.type)
     ahead = ahead_of(turn, task_id, bindparam("most", type_=Integer()))

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from server.api.wire import Wire
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import Output, Task
 from server.domain.types import FileId, ProjectId, TaskId
@@ -20,13 +19,18 @@ MODEL: Final = "studio-trigger"
 BASE: Final = "http://127.0.0.1:8000"
 INPUTS: Final = {"prompt": "a lighthouse on a cliff at dawn", "samples": "1", "width": "512", "height": "512"}
 
-PLAN: Final[Wire] = {
+PLAN: Final[dict[str, object]] = {
     "model": "hevok/studio-trigger",
     "scheduler": "EulerDiscreteScheduler",
     "samples": 1,
     "drawn": {"width": 512, "height": 512},
     "delivered": {"width": 512, "height": 512},
     "loras": [],
+    "prompt": {
+        "prompt": {"weights": [], "breaks": 0, "tokens": [7], "leftOut": 0},
+        "negativePrompt": {"weights": [], "breaks": 0, "tokens": [0], "leftOut": 0},
+        "chunks": 1,
+    },
     "notes": [],
     "base": 5,
     "refiner": 0,

@@ -62,7 +62,10 @@ _RESULT: Final[Wire] = {
     "modeldescription": text("What the model is."),
     "attempt": integer("How often a worker has begun it; easel's own."),
     "outputsremoved": text("One sentence on why the outputs are gone; easel's own."),
-    "receipt": anything("What it is drawn with; empty until a worker knows. easel's own."),
+    "receipt": anything(
+        "What it is drawn with: `miniature`, `weights`, `size`, `words`; in `prompt` how both prompts were read: "
+        "`tokens` of each chunk, `weights`, `breaks`, `loras`. Empty until a worker knows. easel's own."
+    ),
     "killreceipt": fields(
         {
             "phase": text("What it was doing: `encode`, `base`, `refiner` or `decode`."),

@@ -1,0 +1,88 @@
+"""What waits to be sent to one websocket: bounded, with states in order and progress only at its latest."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from server.domain.types import TaskId
+
+ROOM_FRAMES: Final = 256
+ROOM_BYTES: Final = 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Waiting:
+    frame: str
+    since: float
+
+
+class Outbox:
+    """The frames that wait for one socket. For the event loop's thread.
+
+    Nothing is dropped, and nothing is refused: whoever fills it asks for `room` first, and comes back when there is.
+    Because a follower's cursor moves only with what is put here, what has no room now is told later.
+    """
+
+    def __init__(self, monotonic: Callable[[], float], on_room: Callable[[], None] = lambda: None) -> None:
+        self._monotonic = monotonic
+        self._on_room = on_room
+        self._waiting: deque[_Waiting] = deque()
+        self._bytes = 0
+        self._progress: dict[TaskId, _Waiting] = {}
+        self._sending: _Waiting | None = None
+        self._filled = asyncio.Event()
+
+    @property
+    def room(self) -> bool:
+        """Whether one more may be put."""
+        return len(self._waiting) < ROOM_FRAMES and self._bytes < ROOM_BYTES
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which the oldest frame has been waiting, the one that is being sent included."""
+        oldest = self._sending or (self._waiting[0] if self._waiting else None)
+        return 0.0 if oldest is None else self._monotonic() - oldest.since
+
+    def put(self, frame: str, task_id: TaskId | None = None) -> None:
+        """Add a frame. Progress of its task that comes later is not put in front of it."""
+        if task_id is not None:
+            self._progress.pop(task_id, None)
+        self._add(_Waiting(frame, self._monotonic()))
+
+    def put_progress(self, frame: str, task_id: TaskId) -> None:
+        """Add progress, in the place of progress that still waits."""
+        waiting = self._progress.get(task_id)
+        if waiting is not None:
+            self._bytes += len(frame) - len(waiting.frame)
+            waiting.frame = frame
+            return
+        self._progress[task_id] = waiting = _Waiting(frame, self._monotonic())
+        self._add(waiting)
+
+    async def get(self) -> str:
+        """Wait for the next frame. It counts as being sent until the next call."""
+        self._sending = None
+        while not self._waiting:
+            self._filled.clear()
+            await self._filled.wait()
+        crowded = not self.room
+        self._sending = waiting = self._waiting.popleft()
+        self._bytes -= len(waiting.frame)
+        for task_id in [task_id for task_id, one in self._progress.items() if one is waiting]:
+            del self._progress[task_id]
+        if crowded and self.room:
+            self._on_room()
+        return waiting.frame
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()
+        self._progress.clear()
+        self._bytes = 0
+
+    def _add(self, waiting: _Waiting) -> None:
+        self._waiting.append(waiting)
+        self._bytes += len(waiting.frame)
+        self._filled.set()
