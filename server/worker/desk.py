@@ -282,8 +282,7 @@ class Desk:
     def _store(self, run: Run, sample: SampleDone) -> None:
         """Runs on the writer thread."""
         try:
-            files, expect = self._ports.files, self._ports.inputs.expect
-            stored = store_picture(files, expect, run.task, sample, run.enlarged_to)
+            stored = store_picture(self._ports.files, run.task, sample, run.enlarged_to)
             self._note(Stored(run.generation_id, stored))
         except Exception as error:  # noqa: BLE001 whatever it is, unheard of the run would wait for ever
             _log.exception("task %s: a picture could not be stored", run.task.id)

@@ -5,7 +5,6 @@ import io
 import secrets
 import struct
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -72,17 +71,12 @@ def check_picture(path: Path) -> str:
 
 
 def store_picture(
-    files: FileStore,
-    expect: Callable[[str], None],
-    task: Task,
-    sample: SampleDone,
-    enlarged_to: tuple[int, int] | None = None,
+    files: FileStore, task: Task, sample: SampleDone, enlarged_to: tuple[int, int] | None = None
 ) -> StoredFile:
-    """Encode and write one picture; return what the store keeps about it. `expect` hears its key before it is there."""
+    """Encode and write one picture; return what the store keeps about it."""
     content = encode_png(sample, enlarged_to)
     access_key = secrets.token_urlsafe(24)
     key = f"outputs/{task.uuid}/{access_key}.png"
-    expect(key)
     files.write(key, content)
     return StoredFile(
         sample=sample.sample,

@@ -29,7 +29,7 @@ def test_processes_die_everywhere_and_nothing_is_lost(kind: str, capsys: pytest.
 
 
 def test_a_worker_that_wakes_up_too_late_is_refused(capsys: pytest.CaptureFixture[str]):
-    result = zombies("sqlite", seconds=10, seed=2, workers=3, freeze_every=8)
+    result = zombies("sqlite", seconds=60, seed=2, workers=3, freeze_every=8, thaws=4)
     _good(result, capsys)
     assert result["thawed"] > 0
     assert sum(result["refused"].values()) > 0
