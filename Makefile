@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check fix test test-long chaos test-containers bench bench-engine bench-gpu bench-queue clean
+.PHONY: help setup demo serve check fix test test-long chaos test-containers soak-lora bench bench-engine bench-gpu bench-queue clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -55,6 +55,7 @@ bench-queue: $(STAMP) ## measure the queue beside procrastinate (some ten minute
 
 chaos: $(STAMP) ## break everything on purpose for hours, resumable; see docs/reliability.md
 	$(BIN)/python -m tests.chaos all
+
 bench-gpu: $(STAMP) ## measure drawing on a GPU against diffusers, with full-size random weights
 	$(BIN)/python -m bench.gpu
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
@@ -23,34 +22,19 @@ from pipelines.contract import (
 from server.domain.errors import LeaseLost, Unavailable
 from server.domain.lifecycle import TaskStatus
 from server.domain.rescue import after_crash
-from server.domain.task import Claimed, Ending, Lease, StoredFile
+from server.domain.task import Claimed, Ending, Lease
 from server.worker.desk_ports import DeskPorts
 from server.worker.engine_child import EngineChild
 from server.worker.engine_process import Exited
 from server.worker.inputs import Gathered, Inputs, NotGathered
+from server.worker.kills import Kills
 from server.worker.line import Line
-from server.worker.pictures import store_picture
+from server.worker.pictures import NotStored, Stored, store_picture
 from server.worker.prepare import CannotPrepare, GateRefused
 from server.worker.progress import progress_payload
 from server.worker.run import Run
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A picture is on disk."""
-
-    generation_id: str
-    file: StoredFile
-
-
-@dataclass(frozen=True, slots=True)
-class NotStored:
-    """A picture could not be written."""
-
-    generation_id: str
-    reason: str
 
 
 DeskNote: TypeAlias = Stored | NotStored | Gathered | NotGathered
@@ -65,6 +49,7 @@ class Desk:
         self._ports = ports
         self._note = note
         self._inputs = Inputs(ports.inputs, note)
+        self._kills = Kills(ports.tasks, ports.clock)
         self._runs: dict[str, Run] = {}
         self._line = Line()
         self._heard_at = ports.clock.monotonic()
@@ -126,6 +111,7 @@ class Desk:
         """Write what waits, stop what is unwanted, forget what is closed."""
         self._end_if_stalled()
         self._admit()
+        self._kills.write()
         for run in list(self._runs.values()):
             if run.waiting and not run.lost:
                 self._flush(run)
@@ -144,7 +130,8 @@ class Desk:
                 run.requeue(refund=True)
 
     def close(self) -> None:
-        """Let pictures that are being written be written."""
+        """Let pictures that are being written be written, and the last kill receipt."""
+        self._kills.write()
         self._writer.shutdown()
         self._inputs.close()
 
@@ -153,6 +140,8 @@ class Desk:
         """Take an event about a generation; those of forgotten generations are stale."""
         self._heard_at = self._ports.clock.monotonic()
         run = self._runs.get(getattr(event, "generation_id", None) or "")
+        if run is not None and isinstance(event, Stepped):
+            run.last_step = event
         match event:
             case LogLine(line=line) if run is None:
                 _log.info("engine: %s", line)
@@ -162,6 +151,7 @@ class Desk:
                 pass
             case Finished() | Failed() | Withdrawn():
                 run.engine_done = True
+                self._kills.freed(run, event)
                 self._answered(run, event)
             case Stored() | NotStored() | Gathered() | NotGathered():
                 self._told(run, event)
@@ -220,6 +210,7 @@ class Desk:
             if run.engine_done:
                 continue
             run.engine_done = True
+            self._kills.freed(run, self._child.ended_by)
             if run.ending or run.drawn:
                 continue
             if on_purpose:  # another run's deadline, not this one's fault

@@ -5,6 +5,7 @@ import io
 import secrets
 import struct
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,22 @@ from server.worker.prepare import CannotPrepare
 MAX_PIXELS: Final = 40_000_000
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
 _TOO_LARGE: Final = f"An input picture has more than {MAX_PIXELS // 1_000_000} million pixels. Send a smaller one."
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A picture is on disk."""
+
+    generation_id: str
+    file: StoredFile
+
+
+@dataclass(frozen=True, slots=True)
+class NotStored:
+    """A picture could not be written."""
+
+    generation_id: str
+    reason: str
 
 
 def encode_png(sample: SampleDone, enlarged_to: tuple[int, int] | None = None) -> bytes:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from pipelines.contract import Stepped
 from server.domain.events import EventType, NewEvent
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import SUCCESS, Claimed, Ending, StoredFile
@@ -35,6 +36,7 @@ class Run:
         self.over = False
         self.engine_done = True
         self.stop_sent: float | None = None
+        self.last_step: Stepped | None = None
         self._tasks = tasks
         self._clock = clock
         self._log = LogTail()
