@@ -16,6 +16,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from pipelines.contract import Phase
 from pipelines.encoding import Conditioning
 from pipelines.noise_schedulers import NoiseScheduler, build_noise_scheduler
+from pipelines.preview import Outlook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ class Sample:
         self._leg = 0
         self._step = 0
         self.latents = first_noise
+        self.outlook: Outlook | None = None
         self._skip_empty_legs()
 
     @property
@@ -84,6 +86,7 @@ class Sample:
         leg = self._legs[self._leg]
         timestep = leg.timesteps[self._step]
         noise = predict_noise(unet, leg.scheduler, self.latents, timestep, conditioning, guidance_scale)
+        self.outlook = Outlook(leg.scheduler, self.latents, timestep, noise)
         self.latents = _step_scheduler(leg.scheduler, noise, timestep, self.latents, self._generator)
         self._step += 1
         self._skip_empty_legs()

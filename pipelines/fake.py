@@ -14,16 +14,19 @@ from typing import Final
 
 from pipelines.contract import (
     EngineEvent,
+    EngineFacts,
     Failed,
     Finished,
     GenerationRequest,
     LogLine,
     Phase,
+    Preview,
     SampleDone,
     Started,
     Stepped,
     Withdrawn,
 )
+from pipelines.watching import Watching
 
 
 class Mode(StrEnum):
@@ -40,6 +43,8 @@ class Mode(StrEnum):
 
 
 SLOW_SECONDS: Final = 0.2
+PREVIEW_PART: Final = 8
+"""How much smaller a preview is, along each side."""
 FLOOD_LINES: Final = 500
 _TAG: Final = re.compile(r"<fake:([a-z_]{1,20})(?::([0-9]{1,6}))?>")
 
@@ -80,6 +85,7 @@ class FakeEngine:
         self._step_seconds = step_ms / 1000
         self._mode = Mode(mode)
         self._generations: deque[_Generation] = deque()
+        self._watching = Watching()
 
     def load(self, report: Callable[[str, float], None]) -> str:
         """Load nothing."""
@@ -100,10 +106,20 @@ class FakeEngine:
             if generation.request.generation_id == generation_id and generation.mode is not Mode.IGNORES_STOP:
                 generation.withdrawn = True
 
+    def watch(self, generation_id: str, interval: float | None) -> None:
+        """Show a generation in flight while it is drawn, or no longer."""
+        if any(generation.request.generation_id == generation_id for generation in self._generations):
+            self._watching.watch(generation_id, interval)
+
     @property
     def busy(self) -> bool:
         """Whether a generation is in flight."""
         return bool(self._generations)
+
+    @property
+    def facts(self) -> EngineFacts:
+        """It depends on nothing."""
+        return EngineFacts(dtype="none")
 
     def step(self) -> Sequence[EngineEvent]:
         """Advance the oldest generation by a step."""
@@ -112,7 +128,7 @@ class FakeEngine:
         generation = self._generations[0]
         request = generation.request
         if generation.withdrawn:
-            self._generations.popleft()
+            self._leave()
             return (Withdrawn(request.generation_id, Phase.BASE, generation.step, generation.total_steps),)
         if not generation.started:
             generation.started = True
@@ -121,7 +137,7 @@ class FakeEngine:
         generation.step += 1
         events = self._misbehave(generation)
         if events and isinstance(events[-1], Failed):
-            self._generations.popleft()
+            self._leave()
             return events
         return [*events, *self._advance(generation)]
 
@@ -131,13 +147,19 @@ class FakeEngine:
         events: list[EngineEvent] = [
             Stepped(request.generation_id, generation.phase, sample, step, generation.total_steps)
         ]
+        if self._watching.due(request.generation_id):
+            events.append(_preview(request, sample, step, generation.total_steps))
         if step % generation.sample_steps == 0:
             rgb = draw(request.seed + sample, request.width, request.height, read_inputs(request))
             events.append(SampleDone(request.generation_id, sample, request.width, request.height, rgb))
         if step == generation.total_steps:
-            self._generations.popleft()
+            self._leave()
             events.append(Finished(request.generation_id))
         return events
+
+    def _leave(self) -> None:
+        generation = self._generations.popleft()
+        self._watching.watch(generation.request.generation_id, None)
 
     def _misbehave(self, generation: _Generation) -> Sequence[EngineEvent]:
         generation_id, due = generation.request.generation_id, generation.step == generation.at
@@ -157,6 +179,12 @@ class FakeEngine:
             case _:
                 pass
         return ()
+
+
+def _preview(request: GenerationRequest, sample: int, step: int, total: int) -> Preview:
+    width, height = max(1, request.width // PREVIEW_PART), max(1, request.height // PREVIEW_PART)
+    rgb = draw(request.seed + sample, width, height, read_inputs(request))
+    return Preview(request.generation_id, sample, step, total, width, height, rgb)
 
 
 def read_inputs(request: GenerationRequest) -> bytes:

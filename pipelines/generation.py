@@ -24,6 +24,7 @@ from pipelines.encoding import Conditioning, encode, tokens_lost
 from pipelines.errors import GenerationError
 from pipelines.loading import Expert
 from pipelines.lora import NO_LORA, LoraSet
+from pipelines.preview import Outlook
 from pipelines.studio import Studio
 
 OnLatents: TypeAlias = Callable[[str, int, torch.Tensor], None]
@@ -64,6 +65,10 @@ class Generation:
             return Withdrawn(self.request.generation_id, Phase.ENCODE, 0, 0)
         phase = self._sample.phase if self._sample else self._prepared.first_phase
         return Withdrawn(self.request.generation_id, phase, self._steps_done, self._total_steps(self._prepared))
+
+    def outlook(self, sample: int) -> Outlook | None:
+        """What that sample's last step knew of its end; None before its first step and once it is decoded."""
+        return self._sample.outlook if self._sample is not None and sample == self._samples_done else None
 
     def step(self) -> Sequence[EngineEvent]:
         """Do the next piece of work.

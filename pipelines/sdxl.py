@@ -10,10 +10,12 @@ import diffusers
 import torch
 import transformers
 
-from pipelines.contract import EngineDefunct, EngineEvent, Failed, GenerationRequest
+from pipelines.contract import EngineDefunct, EngineEvent, EngineFacts, Failed, GenerationRequest, Stepped
 from pipelines.errors import GenerationError, is_out_of_memory, reason_for
+from pipelines.facts import engine_facts
 from pipelines.generation import Generation, OnLatents
 from pipelines.loading import load_weights
+from pipelines.preview import Outlook, Previewer
 from pipelines.studio import Studio
 
 
@@ -46,6 +48,7 @@ class SdxlEngine:
         self._threads = threads
         self._on_latents = on_latents
         self._studio: Studio | None = None
+        self._previewer: Previewer | None = None
         self._in_flight: deque[Generation] = deque()
 
     def load(self, report: Callable[[str, float], None]) -> str:
@@ -63,6 +66,7 @@ class SdxlEngine:
         except (OSError, ValueError, KeyError, RuntimeError, AssertionError) as error:
             raise EngineDefunct(f"The weights can't be loaded: {error}") from error
         self._studio = Studio(weights, self._device)
+        self._previewer = Previewer(weights.base.vae)
         return _name_of(self._device)
 
     def admit(self, request: GenerationRequest) -> None:
@@ -76,17 +80,39 @@ class SdxlEngine:
             if generation.request.generation_id == generation_id:
                 generation.withdrawn = True
 
+    def watch(self, generation_id: str, interval: float | None) -> None:
+        """Show a generation in flight while it is drawn, or no longer."""
+        assert self._previewer is not None, "load() comes first"
+        if any(generation.request.generation_id == generation_id for generation in self._in_flight):
+            self._previewer.watch(generation_id, interval)
+
     @property
     def busy(self) -> bool:
         """Whether a generation is in flight."""
         return bool(self._in_flight)
 
+    @property
+    def facts(self) -> EngineFacts:
+        """What pictures depend on, beside request and weights."""
+        assert self._studio is not None, "load() comes first"
+        return engine_facts(self._studio.base)
+
     def step(self) -> Sequence[EngineEvent]:
         """Answer withdrawals; if there are none, do one piece of work for the generation whose turn it is.
+
+        Previews that are due then follow.
 
         Raises:
             EngineDefunct: the device is unusable.
         """
+        events = self._turn()
+        return [*events, *self._previewer.after(events, self._outlook)] if self._previewer else events
+
+    def _outlook(self, stepped: Stepped) -> Outlook | None:
+        drawn = (one for one in self._in_flight if one.request.generation_id == stepped.generation_id)
+        return next((one.outlook(stepped.sample) for one in drawn), None)
+
+    def _turn(self) -> Sequence[EngineEvent]:
         withdrawn = [generation for generation in self._in_flight if generation.withdrawn]
         if withdrawn:
             self._in_flight = deque(generation for generation in self._in_flight if not generation.withdrawn)

@@ -9,59 +9,23 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
 
 from server.api.frames import event_frame, progress_frame
+from server.api.outbox import Follower
 from server.domain.errors import Unavailable
 from server.domain.events import TERMINAL_EVENTS
 from server.domain.expectation import Expectation
 from server.domain.lifecycle import TaskStatus
-from server.domain.task import Head, Task
+from server.domain.task import Task
 from server.domain.types import TaskId
 from server.ports import EventLog, Story
 
 _log = logging.getLogger(__name__)
 
-MAX_OUTBOX = 1000
-"""Frames that may wait for a slow socket; a task's whole story is some twenty."""
 _AWAY_SECONDS = 1.0
-
-
-class Outbox:
-    """The frames that wait for one socket. `overflown` once it did not keep up."""
-
-    def __init__(self) -> None:
-        self._frames: asyncio.Queue[str] = asyncio.Queue(MAX_OUTBOX)
-        self.overflown = asyncio.Event()
-
-    def put(self, frame: str) -> None:
-        """Add a frame."""
-        try:
-            self._frames.put_nowait(frame)
-        except asyncio.QueueFull:
-            self.overflown.set()
-
-    async def get(self) -> str:
-        """Wait for the next frame."""
-        return await self._frames.get()
-
-
-@dataclass(slots=True, eq=False)
-class Follower:
-    """A socket's interest in one task: which of its events it has, by `cursor`, and which progress."""
-
-    task_id: TaskId
-    outbox: Outbox
-    cursor: int = 0
-    progress_version: int = 0
-    done: bool = False
-
-    def behind(self, head: Head) -> bool:
-        """Whether there is something this follower has not been told."""
-        return self.cursor < head.last_seq or self.progress_version < head.progress_version
 
 
 class Hub:
@@ -160,3 +124,4 @@ class Hub:
             self.unfollow(followers)
             for follower in followers:
                 follower.done = True
+                follower.outbox.drop_preview(follower.task_id)

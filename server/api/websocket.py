@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from dataclasses import dataclass
 from typing import Final, cast
 
 from fastapi import APIRouter, WebSocket
@@ -12,7 +13,9 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from server.api.errors import envelope
 from server.api.frames import plain_frame
-from server.api.hub import Follower, Hub, Outbox
+from server.api.hub import Hub
+from server.api.outbox import Follower, Outbox
+from server.api.previews import Gallery, Viewer
 from server.api.sockets import Patience
 from server.api.wiring import Wired, Wiring
 from server.domain.errors import Unavailable
@@ -33,16 +36,26 @@ async def tasks_socket(websocket: WebSocket, wiring: Wired) -> None:
             await websocket.send_denial_response(JSONResponse(envelope(_TOO_MANY), 429))
             return
         await websocket.accept()
-        await _Client(websocket, wiring, websocket.app.state.hub).serve()
+        await _Client(websocket, wiring, websocket.app.state.hub, websocket.app.state.gallery).serve()
+
+
+@dataclass(frozen=True, slots=True)
+class _Registration:
+    """What a client asks for: a task by its token, and whether it wants to see it drawn (None: as before)."""
+
+    token: str
+    preview: bool | None
 
 
 class _Client:
-    def __init__(self, websocket: WebSocket, wiring: Wiring, hub: Hub) -> None:
+    def __init__(self, websocket: WebSocket, wiring: Wiring, hub: Hub, gallery: Gallery) -> None:
         self._websocket = websocket
         self._wiring = wiring
         self._hub = hub
+        self._gallery = gallery
         self._outbox = Outbox()
         self._followers: dict[str, Follower] = {}
+        self._viewers: dict[str, Viewer] = {}
         self._patience = Patience(wiring.sockets, wiring.clock.monotonic)
 
     async def serve(self) -> None:
@@ -55,6 +68,7 @@ class _Client:
             code = None  # it went away by itself
         finally:
             self._hub.unfollow(self._followers.values())
+            self._gallery.leave(self._viewers.values())
             for job in jobs:
                 job.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
@@ -92,12 +106,24 @@ class _Client:
                 except Unavailable:
                     return TRY_AGAIN_LATER
 
-    async def _register(self, token: str) -> None:
+    async def _register(self, registration: "_Registration") -> None:
+        token = registration.token
         if not token:
             self._outbox.put(plain_frame("error", message="tasktoken-required", result=False))
             return
-        if token in self._followers:
-            return
+        if token not in self._followers:
+            await self._follow(token)
+        if token in self._followers and registration.preview is not None:
+            self._show(token, wanted=registration.preview)
+
+    def _show(self, token: str, *, wanted: bool) -> None:
+        if not wanted:
+            self._gallery.leave(filter(None, [self._viewers.pop(token, None)]))
+        elif token not in self._viewers:
+            self._viewers[token] = Viewer(self._followers[token], token)
+            self._gallery.enter(self._viewers[token])
+
+    async def _follow(self, token: str) -> None:
         followed = sum(not follower.done for follower in self._followers.values())
         if followed >= self._wiring.sockets.tokens:
             message = f"too-many-tasktokens: a socket follows {self._wiring.sockets.tokens} tasks at most"
@@ -112,8 +138,8 @@ class _Client:
         self._hub.follow(follower)
 
 
-def _registration(text: str) -> str | None:
-    """Return the token a `task_info` message names ("" if it names none); None for anything else, which is ignored."""
+def _registration(text: str) -> _Registration | None:
+    """Read a `task_info` message (the token is "" if it names none); None for anything else, which is ignored."""
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):
@@ -126,4 +152,6 @@ def _registration(text: str) -> str | None:
     token = fields.get("tasktoken")
     text_of_token = token.strip() if isinstance(token, str) else ""
     # PostgreSQL takes no NUL, and no token has anything of the kind.
-    return text_of_token if text_of_token.isascii() and text_of_token.isprintable() else ""
+    usable = text_of_token.isascii() and text_of_token.isprintable()
+    preview = fields.get("preview")
+    return _Registration(text_of_token if usable else "", preview if isinstance(preview, bool) else None)

@@ -23,6 +23,7 @@ from server.ports import (
     WorkerRegistry,
 )
 from server.ports.files import FileKeeper, UploadStore
+from server.ports.previews import PreviewBoard
 from server.ports.webhooks import WebhookSender, WebhookStore
 from server.services.retention import Retention
 from server.services.screen import Screen
@@ -62,6 +63,7 @@ class Wiring:
     uploads: UploadStore
     keeper: FileKeeper
     queue: QueueView
+    previews: PreviewBoard
     throttle: FailureThrottle
     retention: Retention = _NO_RETENTION
     public_url: str = ""

@@ -17,9 +17,11 @@ from models.shipped import Drawable, find_drawable
 from models.weights import WeightSet
 from server.adapters.clock import SystemClock
 from server.adapters.files import LocalFiles
+from server.adapters.hashes import CachedHashes
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
+from server.adapters.sql.previews import SqlPreviewBoard
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.queue_view import SqlQueueView
 from server.adapters.sql.refusals import SqlRefusalLog
@@ -48,6 +50,7 @@ from server.services.throttle import FailureThrottle
 from server.settings import Settings
 from server.worker.engine_process import EngineProcess
 from server.worker.inputs import InputSource
+from server.worker.labels import Labels
 from server.worker.prepare import CardPreparation
 from server.worker.supervisor import Outside, Supervisor, Timing
 
@@ -113,6 +116,7 @@ def make_wiring(
     """Return what the API works with. `miniature`: whether it may draw, unless the settings say it."""
     return Wiring(
         tasks=SqlTaskStore(database, quota_of(settings)),
+        previews=SqlPreviewBoard(database),
         queue=SqlQueueView(database, quota_of(settings)),
         throttle=FailureThrottle(SystemClock(), settings.auth_failures_per_minute),
         log=SqlEventLog(database),
@@ -252,6 +256,10 @@ def make_supervisor(
         wakeups=wakeups,
         clock=SystemClock(),
         engine=EngineProcess(drawing.spec.command()),
+        labels=Labels(
+            drawing.weights, CachedHashes(settings.data_dir / "hashes.json"), full=settings.png_metadata == "full"
+        ),
+        previews=SqlPreviewBoard(database),
         inputs=InputSource(SqlUploadStore(database), files, downloads or make_downloads(settings), catalogue),
     )
     timing = Timing(

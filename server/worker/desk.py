@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
@@ -14,6 +13,7 @@ from pipelines.contract import (
     Finished,
     GenerationRequest,
     LogLine,
+    Preview,
     SampleDone,
     Started,
     Stepped,
@@ -23,34 +23,22 @@ from pipelines.contract import (
 from server.domain.errors import LeaseLost, Unavailable
 from server.domain.lifecycle import TaskStatus
 from server.domain.rescue import Limits, after_crash
-from server.domain.task import Claimed, Ending, Lease, StoredFile
+from server.domain.task import Claimed, Ending, Lease
 from server.ports import Clock, FileStore, TaskStore, Wakeups
+from server.ports.previews import PreviewBoard
 from server.ports.refusals import RefusalLog
 from server.worker.engine_child import EngineChild
 from server.worker.engine_process import Exited
 from server.worker.inputs import Gathered, Inputs, InputSource, NotGathered
-from server.worker.pictures import store_picture
+from server.worker.labels import Labels
+from server.worker.pace import Every
+from server.worker.pictures import NotStored, Pictures, Stored
 from server.worker.prepare import CannotPrepare, GateRefused, Preparation
+from server.worker.previews import INTERVAL, Previews
 from server.worker.progress import progress_payload
 from server.worker.run import Run
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A picture is on disk."""
-
-    generation_id: str
-    file: StoredFile
-
-
-@dataclass(frozen=True, slots=True)
-class NotStored:
-    """A picture could not be written."""
-
-    generation_id: str
-    reason: str
 
 
 DeskNote: TypeAlias = Stored | NotStored | Gathered | NotGathered
@@ -68,6 +56,8 @@ class DeskPorts:
     clock: Clock
     preparation: Preparation
     inputs: InputSource
+    labels: Labels
+    previews: PreviewBoard
     limits: Limits
     stop_grace: float
     retry: float
@@ -85,7 +75,8 @@ class Desk:
         self._runs: dict[str, Run] = {}
         self._heard_at = ports.clock.monotonic()
         self._stalled = False
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+        self._pictures = Pictures(ports.files, ports.labels, note)
+        self._previews = Previews(ports.previews, child.send, Every(INTERVAL, ports.clock.monotonic))
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -131,6 +122,7 @@ class Desk:
         for run in runs:
             # A run that has told its end holds no lease any more, and lost nothing by it.
             run.lost = run.lost or (run.task.id not in held and not run.over)
+        self._previews.look(runs)
 
     def pursue(self) -> None:
         """Write what waits, stop what is unwanted, forget what is closed."""
@@ -154,7 +146,8 @@ class Desk:
 
     def close(self) -> None:
         """Let pictures that are being written be written."""
-        self._writer.shutdown()
+        self._previews.close()
+        self._pictures.close()
         self._inputs.close()
 
     # ── what the engine says ─────────────────────────────────────────────────────────────────────────────────────────
@@ -215,9 +208,11 @@ class Desk:
                 run.stepped(progress_payload(event, run.elapsed), last=step == total)
             case LogLine(line=line):
                 run.log(line)
+            case Preview():
+                self._previews.take(run.lease, event)
             case SampleDone():
                 run.received += 1
-                self._writer.submit(self._store, run, event)
+                self._pictures.store(run.task, run.drawing(self._child.device, self._child.facts), event)
             case _:
                 _log.warning("unexpected %s for task %s", type(event).__name__, run.task.id)
 
@@ -244,7 +239,7 @@ class Desk:
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def _draw(self, run: Run, request: GenerationRequest) -> None:
-        run.samples = request.samples
+        run.samples, run.request = request.samples, request
         run.engine_done = False
         self._heard_at = self._ports.clock.monotonic()
         self._child.send(Admit(request))
@@ -286,13 +281,3 @@ class Desk:
         if drawing and overdue >= 0 and self._child.ready:
             self._stalled = True
             self._child.end(hard=overdue >= self._ports.stop_grace)
-
-    def _store(self, run: Run, sample: SampleDone) -> None:
-        """Runs on the writer thread."""
-        try:
-            self._note(Stored(run.generation_id, store_picture(self._ports.files, run.task, sample, run.enlarged_to)))
-        except Exception as error:  # noqa: BLE001 whatever it is, unheard of the run would wait for ever
-            _log.exception("task %s: a picture could not be stored", run.task.id)
-            what = error.strerror if isinstance(error, OSError) else None
-            reason = f"The picture could not be stored: {what or error}. Tell the operator."
-            self._note(NotStored(run.generation_id, reason))

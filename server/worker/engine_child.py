@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from pipelines.contract import Command, Defunct, Loading, Ready
+from pipelines.contract import Command, Defunct, EngineFacts, Loading, Ready
 from server.ports import Clock
 from server.worker.engine_process import EngineHandle, Exited, Heard
 
@@ -30,6 +30,7 @@ class EngineChild:
         self.ending = False
         self._hard = False
         self.device = ""
+        self.facts = EngineFacts()
         self.last_words = ""
 
     @property
@@ -57,7 +58,7 @@ class EngineChild:
         self.ready = True
         self._load_failures = 0
         self.last_words = ""
-        self.device = event.device
+        self.device, self.facts = event.device, event.facts
         _log.info("engine ready on %s", event.device)
 
     def on_defunct(self, event: Defunct) -> None:

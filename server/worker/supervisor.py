@@ -12,12 +12,14 @@ from server.domain.errors import Unavailable
 from server.domain.rescue import Limits
 from server.domain.worker import Worker, WorkerState
 from server.ports import Clock, FileStore, TaskStore, Wakeups, WorkerRegistry
+from server.ports.previews import PreviewBoard
 from server.ports.refusals import RefusalLog
 from server.services.rescue import rescue
 from server.worker.desk import Desk, DeskNote, DeskPorts
 from server.worker.engine_child import EngineChild
 from server.worker.engine_process import EngineHandle, Exited, Heard
 from server.worker.inputs import InputSource
+from server.worker.labels import Labels
 from server.worker.pace import Every
 from server.worker.prepare import Preparation
 
@@ -56,6 +58,8 @@ class Outside:
     clock: Clock
     engine: EngineHandle
     inputs: InputSource
+    labels: Labels
+    previews: PreviewBoard
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,8 @@ class Supervisor:
             clock=outside.clock,
             preparation=preparation,
             inputs=outside.inputs,
+            labels=outside.labels,
+            previews=outside.previews,
             limits=limits,
             stop_grace=timing.stop_grace,
             retry=timing.retry,

@@ -4,7 +4,8 @@ import asyncio
 import json
 
 from server.adapters.memory import MemoryStores
-from server.api.hub import Follower, Hub, Outbox
+from server.api.hub import Hub
+from server.api.outbox import Follower, Outbox
 from server.domain.types import TaskId
 from tests.stores import new_project, new_task
 

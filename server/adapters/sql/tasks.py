@@ -11,6 +11,7 @@ from server.adapters.sql.admission import Admission, Check
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.fence import any_held, entering, fenced, hold, log, log_status
+from server.adapters.sql.previews import clear_preview, forget_previews
 from server.adapters.sql.queue import NO_QUOTA, claiming, insert_task, next_turn, taking_over
 from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.removals import drop_outputs
@@ -108,6 +109,7 @@ class SqlTaskStore:
             if row is None:
                 return None
             log_status(connection, row)
+            forget_previews(connection, task_id)
             cancelled = tasks_of(connection, [row])[0]
             if is_owed(cancelled):
                 owe(connection, cancelled.id, cancelled.callback_url)
@@ -146,6 +148,8 @@ class SqlTaskStore:
         def work(connection: Connection) -> None:
             row = fenced(connection, change, lease, sources_of(to), at=TASKS.c[time_column(to)])
             log(connection, row, events)
+            if to is TaskStatus.END:
+                forget_previews(connection, lease.task_id)
             if to is TaskStatus.POSTPROCESS_END and row["callback_url"]:
                 owe(connection, lease.task_id, row["callback_url"])
 
@@ -206,6 +210,7 @@ class SqlTaskStore:
             row = fenced(connection, change, lease, sources_of(TaskStatus.QUEUE))
             log(connection, row, [NewEvent(EventType.QUEUE)])
             connection.execute(clear)
+            clear_preview(connection, lease.task_id)
             drop_outputs(connection, lease.task_id)
             connection.execute(delete(TASK_RECEIPTS).where(TASK_RECEIPTS.c.task_id == lease.task_id))
 
