@@ -77,7 +77,9 @@ def porch(folder: Path) -> FastAPI:
     stores = Forgetful()
     wiring = memory_wiring(folder)
     parts = {field.name: getattr(wiring, field.name) for field in fields(wiring)}
-    held = dict.fromkeys(("tasks", "queue", "log", "projects", "registry", "health", "uploads", "keeper"), stores)
+    held = dict.fromkeys(
+        ("reads", "tasks", "queue", "log", "projects", "registry", "health", "uploads", "keeper"), stores
+    )
     screen = Screen(load_gate(), MemoryRefusalLog())
     wiring = Wiring(**{**parts, **held, "webhooks": stores.webhooks, "screen": screen})
     made = create_project(stores, wiring.secrets, "bench", AuthMethod.SIGNATURE)

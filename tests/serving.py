@@ -140,6 +140,7 @@ def memory_wiring(folder: Path = Path("nowhere")) -> Wiring:
     """What an API needs, in memory; files would go to `folder`."""
     stores = MemoryStores()
     return Wiring(
+        reads=stores,
         tasks=stores,
         queue=stores,
         previews=stores.previews,

@@ -1,12 +1,13 @@
-"""Who is calling: authentication as a dependency, and the identifiers clients send."""
+"""Who is calling, and what for: the call as a dependency, authentication, and the identifiers clients send."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from server.api.body import Body, Fields
-from server.api.wiring import Wired
-from server.domain.errors import NotAuthorized, TooManyFailures
+from server.api.body import Fields, Submission, read_submission
+from server.api.wiring import Wired, Wiring, wiring_of
+from server.domain.errors import BadRequest, NotAuthorized, TooManyFailures
 from server.domain.project import Project
 from server.services.authenticate import Proof, authenticate
 from server.services.find import TaskRef
@@ -15,26 +16,86 @@ from server.services.projects import hash_key
 _IDENTIFIERS = ("tasktoken", "socketaccesstoken", "taskid")
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call as it came; of its body, what could be read or why it couldn't.
+
+    Nothing here has waited for the database: a route asks it all in its own thread, and first of all `project`, for
+    whoever can't show a key is told nothing else.
+    """
+
+    wiring: Wiring
+    proof: Proof
+    address: str
+    body: Submission | BadRequest
+
+    def project(self) -> Project:
+        """Return the caller. Raises NotAuthorized, or TooManyFailures."""
+        return admit(self.wiring, self.proof, self.address)
+
+    @property
+    def submission(self) -> Submission:
+        """The body. Raises BadRequest."""
+        if isinstance(self.body, BadRequest):
+            raise self.body
+        return self.body
+
+    @property
+    def fields(self) -> Fields:
+        """The body's fields. Raises BadRequest."""
+        return self.submission.fields
+
+    @property
+    def ref(self) -> TaskRef | None:
+        """The task that is meant. Raises BadRequest."""
+        return task_ref(self.fields)
+
+
+async def _call(request: Request) -> Call:
+    wiring = wiring_of(request)
+    try:
+        body = await read_submission(request, wiring.pace)
+    except BadRequest as error:
+        return call_of(request, wiring, error)
+    return call_of(request, wiring, body)
+
+
+Called = Annotated[Call, Depends(_call)]
+
+
+def call_of(request: Request, wiring: Wiring, body: Submission | BadRequest) -> Call:
+    """Return the call of a request whose body has been read."""
+    return Call(wiring, _proof(request), _address(request), body)
+
+
 def _caller(request: Request, wiring: Wired) -> Project:
-    # As bytes: header values may hold any octets, and comparing text with non-ASCII in it raises.
-    sent = {name: value for name, value in request.headers.raw if name.startswith(b"x-")}
-    proof = Proof(sent.get(b"x-api-key"), sent.get(b"x-nonce"), sent.get(b"x-signature"))
+    return admit(wiring, _proof(request), _address(request))
+
+
+Caller = Annotated[Project, Depends(_caller)]
+"""The caller, known before the body is read; on a thread of its own, which costs."""
+
+
+def admit(wiring: Wiring, proof: Proof, address: str) -> Project:
+    """Return the project that the proof is of. Raises NotAuthorized, or TooManyFailures."""
     try:
         return authenticate(wiring.projects, wiring.secrets, proof)
     except NotAuthorized:
         # Only now: whoever proves himself is let in, however often others have failed from the same address.
-        address = request.client.host if request.client else ""
         wait = wiring.throttle.fail(address, hash_key(proof.api_key or b""))
         if wait:
             raise TooManyFailures(wait) from None
         raise
 
 
-Caller = Annotated[Project, Depends(_caller)]
+def _proof(request: Request) -> Proof:
+    # As bytes: header values may hold any octets, and comparing text with non-ASCII in it raises.
+    sent = {name: value for name, value in request.headers.raw if name.startswith(b"x-")}
+    return Proof(sent.get(b"x-api-key"), sent.get(b"x-nonce"), sent.get(b"x-signature"))
 
 
-async def _task_ref(body: Body) -> TaskRef | None:
-    return task_ref(body)
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def task_ref(fields: Fields) -> TaskRef | None:
@@ -46,6 +107,3 @@ def task_ref(fields: Fields) -> TaskRef | None:
         if isinstance(value, int) and not isinstance(value, bool):
             return TaskRef(str(value))
     return None
-
-
-Ref = Annotated[TaskRef | None, Depends(_task_ref)]

@@ -13,6 +13,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _MAX_MESSAGE: Final = 64 * 1024
 _GOODBYE_SECONDS: Final = 3
+_PING_SECONDS: Final = 30
+"""Between pings of a websocket: half of the minute after which proxies drop a silent connection. Of an API process with
+thousands of idle sockets they are most of what it does."""
 
 
 class _PatientH11(H11Protocol):
@@ -74,6 +77,8 @@ def make_server(
         ws_max_size=_MAX_MESSAGE,
         # Compression costs four times the memory and twice the CPU per socket, for frames of a few hundred bytes.
         ws_per_message_deflate=False,
+        ws_ping_interval=_PING_SECONDS,
+        ws_ping_timeout=_PING_SECONDS,
         forwarded_allow_ips=list(trusted_proxies),
         log_config=None,
         access_log=False,

@@ -24,6 +24,7 @@ from server.ports import (
 )
 from server.ports.files import FileKeeper, UploadStore
 from server.ports.previews import PreviewBoard
+from server.ports.reads import Reads
 from server.ports.webhooks import WebhookSender, WebhookStore
 from server.services.retention import Retention
 from server.services.screen import Screen
@@ -45,6 +46,7 @@ class Wiring:
     of pixel steps, 0 for none.
     """
 
+    reads: Reads
     tasks: TaskStore
     log: EventLog
     statistics: Statistics
@@ -77,10 +79,15 @@ class Wiring:
     pace: Pace = _PACE
 
 
+def wiring_of(connection: HTTPConnection) -> Wiring:
+    """Return what the application of a request was given."""
+    return cast("Wiring", connection.app.state.wiring)
+
+
 async def _wiring(connection: HTTPConnection) -> Wiring:
     # Typed on HTTPConnection, so that one dependency serves HTTP and websockets alike. Async, though it waits for
     # nothing: a plain function would be sent to a thread and back for every request.
-    return cast("Wiring", connection.app.state.wiring)
+    return wiring_of(connection)
 
 
 Wired = Annotated[Wiring, Depends(_wiring)]

@@ -115,6 +115,7 @@ def make_wiring(
 ) -> Wiring:
     """Return what the API works with. `miniature`: whether it may draw, unless the settings say it."""
     return Wiring(
+        reads=database,
         tasks=SqlTaskStore(database, quota_of(settings)),
         previews=SqlPreviewBoard(database),
         queue=SqlQueueView(database, quota_of(settings)),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import count
 from threading import Lock
-from typing import Final
+from typing import Final, TypeVar
 from uuid import uuid4
 
 from server.adapters.memory.files import MemoryFiles
@@ -23,6 +23,8 @@ from server.domain.types import FileId, JsonObject, ProjectId, TaskId, WorkerId
 from server.domain.worker import Worker
 from server.ports import Page, PageQuery, Story
 
+_T = TypeVar("_T")
+
 _NO_QUOTA: Final = Quota()
 
 
@@ -35,6 +37,11 @@ class MemoryStores(MemoryFiles):
         self._task_ids, self._file_ids = count(1), count(1)
         self.previews = MemoryPreviewBoard(self._rows, self._lock, now)
         self.webhooks = MemoryWebhooks(self._lock, now, lambda task_id: self._rows[task_id].task)
+
+    # ── Reads ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def at_once(self, work: Callable[[], _T]) -> _T:
+        """See `Reads.at_once`. Here each verb is its own moment."""
+        return work()
 
     # ── TaskStore ────────────────────────────────────────────────────────────────────────────────────────────────────
     def submit(self, new: NewTask) -> Task:

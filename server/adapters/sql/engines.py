@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from threading import Lock
+from threading import Lock, local
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -21,11 +21,18 @@ _TRIES: Final = 5
 _PAUSE_SECONDS: Final = 0.05
 
 
+class _Open(local):
+    """The snapshot this thread is reading, while it reads several things at once."""
+
+    connection: Connection | None = None
+
+
 class Database:
     """An open database. `read` and `write` run one short transaction each; any thread may call them."""
 
     def __init__(self, url: URL) -> None:
         self._url = url
+        self._open = _Open()
         self._turn: Lock | None = None
         if self.is_sqlite:
             self._reads, self._writes = sqlite.open_for_reading(url), sqlite.open_for_writing(url)
@@ -46,7 +53,21 @@ class Database:
 
     def read(self, work: Callable[[Connection], _T]) -> _T:
         """Run `work` on one snapshot of the database, without the right to write."""
+        if self._open.connection is not None:
+            return work(self._open.connection)
         return _run(self._reads, work)
+
+    def at_once(self, work: Callable[[], _T]) -> _T:
+        """See `Reads.at_once`: until `work` is done, `read` gives this thread the same snapshot again."""
+
+        def on_snapshot(connection: Connection) -> _T:
+            self._open.connection = connection
+            try:
+                return work()
+            finally:
+                self._open.connection = None
+
+        return self.read(on_snapshot)
 
     def write(self, work: Callable[[Connection], _T]) -> _T:
         """Run `work` in a transaction and commit it. After a deadlock it is run again: it must not keep state."""

@@ -74,8 +74,10 @@ def receipts_of(connection: Connection, task_ids: Collection[TaskId]) -> Mapping
 
 
 def tasks_of(connection: Connection, rows: Sequence[Row]) -> list[Task]:
-    """Return the tasks of these rows, with their files and receipts."""
-    ids = [row["id"] for row in rows]
+    """Return the tasks of these rows, with their files and receipts; one that waits in the queue has neither."""
+    ids = [row["id"] for row in rows if row["status"] != TaskStatus.QUEUE]
+    if not ids:
+        return [task_of(row) for row in rows]
     files, receipts = files_of(connection, ids), receipts_of(connection, ids)
     bare = [row["id"] for row in rows if row["id"] not in files and TaskStatus(row["status"]) in TERMINAL]
     removed = _removals_of(connection, bare)

@@ -76,8 +76,10 @@ def insert_uploads(
     connection: Connection, project_id: ProjectId, folder_id: FolderId, files: Sequence[NewUpload]
 ) -> Sequence[Upload]:
     """Write the rows of expected files. Raises Unavailable if one is expected no more: its bytes may be gone."""
+    if not files:
+        return []
     expected = delete(DROPPED_FILES).where(DROPPED_FILES.c.key.in_([file.key for file in files]))
-    if files and connection.execute(expected).rowcount != len(files):
+    if connection.execute(expected).rowcount != len(files):
         raise Unavailable(_TOO_LATE)
     return [_insert(connection, project_id, folder_id, file) for file in files]
 

@@ -4,10 +4,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from server.api.base_url import base_url
-from server.api.caller import Caller
-from server.api.received import RunBody
+from server.api.received import RunCall
 from server.api.wire import Wire
-from server.api.wiring import Wired
 from server.services.run_files import Arrivals
 from server.services.submit import Submission, submit
 
@@ -15,15 +13,16 @@ router = APIRouter()
 
 
 @router.post("/v1/Run/{owner}/{model}")
-def run(owner: str, model: str, request: Request, caller: Caller, body: RunBody, wiring: Wired) -> JSONResponse:
+def run(owner: str, model: str, request: Request, call: RunCall) -> JSONResponse:
     """Queue a task; answers at once with its id and token."""
+    wiring, project, body = call.wiring, call.project(), call.submission
     task = submit(
         wiring.tasks,
         wiring.wakeups,
         wiring.catalogue,
         wiring.screen,
         Submission(
-            project_id=caller.id,
+            project_id=project.id,
             owner=owner,
             name=model,
             parameters=body.fields,

@@ -6,12 +6,12 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from models.catalogue import Catalogue
-from server.api.body import Body, Fields
-from server.api.caller import Caller, Ref
+from server.api.body import Fields
+from server.api.caller import Called
 from server.api.expectations import expectation_of, expectation_wire
 from server.api.webhook_wire import webhooks_wire
 from server.api.wire import Wire, task_wire
-from server.api.wiring import Wired, Wiring
+from server.api.wiring import Wiring
 from server.domain.task import Task
 from server.ports import PageQuery
 from server.services.find import find_task
@@ -25,29 +25,39 @@ _MAX_START = 10**9
 
 
 @router.post("/Detail")
-def detail(caller: Caller, ref: Ref, wiring: Wired) -> JSONResponse:
+def detail(call: Called) -> JSONResponse:
     """Return one task."""
-    task = find_task(wiring.tasks, caller.id, ref)
-    return _answer(wiring, [task], more=expectation_wire(expectation_of(wiring, task)))
+
+    def look() -> JSONResponse:
+        task = find_task(call.wiring.tasks, call.project().id, call.ref)
+        return _answer(call.wiring, [task], more=expectation_wire(expectation_of(call.wiring, task)))
+
+    return call.wiring.reads.at_once(look)
 
 
 @router.post("/List")
-def page(caller: Caller, body: Body, wiring: Wired) -> JSONResponse:
+def page(call: Called) -> JSONResponse:
     """Return a page of the project's tasks, newest first."""
-    found = wiring.tasks.page(caller.id, _query(body, wiring.catalogue))
-    return _answer(wiring, found.tasks, found.total)
+
+    def look() -> JSONResponse:
+        found = call.wiring.tasks.page(call.project().id, _query(call.fields, call.wiring.catalogue))
+        return _answer(call.wiring, found.tasks, found.total)
+
+    return call.wiring.reads.at_once(look)
 
 
 @router.post("/Cancel")
-def cancel_task(caller: Caller, ref: Ref, wiring: Wired) -> JSONResponse:
+def cancel_task(call: Called) -> JSONResponse:
     """Cancel a queued task."""
-    return _answer(wiring, [cancel(wiring.tasks, wiring.wakeups, caller.id, ref)])
+    wiring = call.wiring
+    return _answer(wiring, [cancel(wiring.tasks, wiring.wakeups, call.project().id, call.ref)])
 
 
 @router.post("/Kill")
-def kill_task(caller: Caller, ref: Ref, wiring: Wired) -> JSONResponse:
+def kill_task(call: Called) -> JSONResponse:
     """Kill a running task, or cancel a queued one."""
-    return _answer(wiring, [kill(wiring.tasks, wiring.wakeups, caller.id, ref)])
+    wiring = call.wiring
+    return _answer(wiring, [kill(wiring.tasks, wiring.wakeups, call.project().id, call.ref)])
 
 
 def _answer(wiring: Wiring, tasks: Sequence[Task], total: int | None = None, more: Wire | None = None) -> JSONResponse:

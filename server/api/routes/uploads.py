@@ -3,8 +3,7 @@
 from fastapi import APIRouter, Request
 
 from server.api.base_url import base_url
-from server.api.body import Body
-from server.api.caller import Caller, Ref
+from server.api.caller import Called, Caller
 from server.api.received import UploadBody
 from server.api.wire import Wire, folder_wire, upload_wire
 from server.api.wiring import Wired
@@ -15,9 +14,10 @@ router = APIRouter(prefix="/v1")
 
 
 @router.post("/File/FolderCreate")
-def folder_create(caller: Caller, body: Body, wiring: Wired) -> Wire:
+def folder_create(call: Called) -> Wire:
     """Make a folder; one of that name is returned as it is."""
-    folder = make_folder(wiring.uploads, caller.id, body.get("name"), body.get("parentid"))
+    project, asked = call.project(), call.fields
+    folder = make_folder(call.wiring.uploads, project.id, asked.get("name"), asked.get("parentid"))
     return {"result": True, "errors": [], "list": [folder_wire(folder)]}
 
 
@@ -30,7 +30,8 @@ def file_upload(request: Request, caller: Caller, body: UploadBody, wiring: Wire
 
 
 @router.post("/Task/InputOutputDelete")
-def input_output_delete(caller: Caller, ref: Ref, wiring: Wired) -> Wire:
+def input_output_delete(call: Called) -> Wire:
     """Delete the outputs and the uploaded inputs of a task that is over."""
-    forget(wiring.tasks, wiring.keeper, wiring.files, caller.id, ref)
+    wiring = call.wiring
+    forget(wiring.tasks, wiring.keeper, wiring.files, call.project().id, call.ref)
     return {"result": True, "errors": []}

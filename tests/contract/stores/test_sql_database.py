@@ -77,6 +77,39 @@ def test_reading_cannot_write(stores: Stores):
     stores.submit()
 
 
+def test_what_is_read_at_once_is_of_one_moment(stores: Stores):
+    task = stores.submit()
+
+    def look() -> tuple[TaskStatus, TaskStatus]:
+        before = stores.tasks.find(task.project_id, task.id)
+        with ThreadPoolExecutor(1) as somebody:
+            somebody.submit(stores.tasks.cancel, task.id, [TaskStatus.QUEUE]).result()
+        after = stores.tasks.find(task.project_id, task.id)
+        assert before is not None
+        assert after is not None
+        return before.status, after.status
+
+    assert stores.database.at_once(look) == (TaskStatus.QUEUE, TaskStatus.QUEUE)
+    later = stores.tasks.find(task.project_id, task.id)
+    assert later is not None
+    assert later.status is TaskStatus.CANCEL, "the next look is at another moment"
+
+
+def test_whatever_breaks_a_look_at_once_ends_it(stores: Stores):
+    task = stores.submit()
+
+    def break_off() -> None:
+        stores.tasks.find(task.project_id, task.id)
+        raise LeaseLost
+
+    with pytest.raises(LeaseLost):
+        stores.database.at_once(break_off)
+    stores.tasks.cancel(task.id, [TaskStatus.QUEUE])
+    found = stores.tasks.find(task.project_id, task.id)
+    assert found is not None
+    assert found.status is TaskStatus.CANCEL
+
+
 def test_the_clock_is_the_databases_with_milliseconds(stores: Stores):
     def read() -> float:
         return stores.database.read(lambda connection: connection.scalar(Now().select()))

@@ -81,7 +81,8 @@ PROPERTIES: dict[str, Property] = {
         st.lists(st.tuples(NAMES, WEIGHTS), min_size=1, max_size=8, unique_by=lambda tag: tag[0].casefold()),
         tags_come_back,
     ),
-    "prompts": (TEXTS | SYNTAX.map("".join), a_prompt_is_split),
+    # a text with NUL is refused before it comes here
+    "prompts": (TEXTS.filter(lambda text: "\0" not in text) | SYNTAX.map("".join), a_prompt_is_split),
     "selections": (st.lists(TEXTS | SYNTAX.map("".join), max_size=5), selections_are_tags),
     "anything for URLs": (
         st.recursive(TEXTS | st.none() | st.integers(), st.lists) | st.text("htps:/[]@,. ", max_size=30),
