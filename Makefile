@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check fix test test-long bench clean
+.PHONY: help setup demo serve check fix test test-long test-containers bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -31,10 +31,14 @@ fix: $(STAMP) ## format and mend what ruff can mend
 	$(BIN)/ruff format .
 
 test: $(STAMP) ## all tests that need nothing but Python packages
-	$(PYTEST) -n 2 -m "not slow"
+	$(PYTEST) -n 2 -m "not slow and not containers"
 
 test-long: $(STAMP) ## tests that take minutes
 	$(PYTEST) -m "slow"
+
+test-containers: $(STAMP) ## the container files: read by Docker's own tools, their processes started without containers
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[containers]'
+	$(PYTEST) tests/containers -m containers
 
 bench: $(STAMP) ## measure the API against references (some five minutes; best on a quiet machine)
 	$(BIN)/python -m bench.api

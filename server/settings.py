@@ -5,7 +5,7 @@ import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -29,6 +29,9 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("data"), description="Folder of the embedded database, the files and the keys.")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
+    database_password_file: Path | None = Field(
+        None, description="File with the database's password, which the URL then doesn't hold."
+    )
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
     public_url: str = Field("", description="Base of output URLs; empty: the address each Run was sent to.")
@@ -132,7 +135,29 @@ def read_settings() -> Settings:
     _check_proxies(settings.proxies)
     _check_permits("WEBHOOK_ALLOW", settings.webhook_allow)
     _check_permits("DOWNLOAD_ALLOW", settings.download_allow)
-    return settings.model_copy(update={"public_url": _public_url(settings.public_url)})
+    return settings.model_copy(
+        update={"public_url": _public_url(settings.public_url), "database_url": _database_url(settings)}
+    )
+
+
+def _database_url(settings: Settings) -> str:
+    """Return the database's URL with the password of its file."""
+    file = settings.database_password_file
+    if file is None:
+        return settings.database_url
+    scheme, found, rest = settings.database_url.partition("://")
+    user, at, place = rest.rpartition("@")
+    if not found or not at or not user or ":" in user:
+        raise SettingsError(
+            "EASEL_DATABASE_PASSWORD_FILE needs an EASEL_DATABASE_URL with a user and no password: "
+            "postgresql://USER@HOST/NAME."
+        )
+    try:
+        password = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SettingsError(f"EASEL_DATABASE_PASSWORD_FILE is {str(file)!r}, which can't be read: {reason}.") from None
+    return f"{scheme}://{user}:{quote(password, safe='')}@{place}"
 
 
 def _check_files_url(value: str) -> None:

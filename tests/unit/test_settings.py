@@ -1,6 +1,7 @@
 """Settings: what is wrong is said in one sentence that names the variable."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +72,29 @@ def test_files_in_a_bucket(monkeypatch: pytest.MonkeyPatch, value: str):
 def test_files_in_a_folder(monkeypatch: pytest.MonkeyPatch, value: str):
     monkeypatch.setenv("EASEL_FILES_URL", value)
     assert str(read_settings().files_folder) == os.path.normpath(value)
+
+
+def test_a_password_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "password").write_text("a/b@c:d\n")
+    monkeypatch.setenv("EASEL_DATABASE_URL", "postgresql://easel@db:5432/easel?sslmode=require")
+    monkeypatch.setenv("EASEL_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
+    assert read_settings().database == "postgresql://easel:a%2Fb%40c%3Ad@db:5432/easel?sslmode=require"
+
+
+@pytest.mark.parametrize(
+    "url", ["", "sqlite:///easel.db", "postgresql://db/easel", "postgresql://easel:hunter2@db/easel"]
+)
+def test_a_password_file_for_a_url_that_can_take_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str):
+    (tmp_path / "password").write_text("secret")
+    monkeypatch.setenv("EASEL_DATABASE_URL", url)
+    monkeypatch.setenv("EASEL_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
+    with pytest.raises(SettingsError, match="needs an EASEL_DATABASE_URL with a user and no password") as raised:
+        read_settings()
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_password_file_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("EASEL_DATABASE_URL", "postgresql://easel@db/easel")
+    monkeypatch.setenv("EASEL_DATABASE_PASSWORD_FILE", str(tmp_path / "none"))
+    with pytest.raises(SettingsError, match="can't be read: No such file or directory"):
+        read_settings()

@@ -1,9 +1,12 @@
 """easel up | api | worker."""
 
+from typing import Annotated
+
 import typer
 from rich.console import Console
 
 from server.entrypoints.api import run_api
+from server.entrypoints.checks import check_api, check_worker
 from server.entrypoints.logs import set_up_logging
 from server.entrypoints.up import run_up
 from server.entrypoints.worker import run_worker
@@ -22,13 +25,22 @@ def up() -> None:
     raise typer.Exit(run_up(_settings(), Console(stderr=True)))
 
 
-def api() -> None:
+_Check = Annotated[bool, typer.Option("--check", help="Start nothing: say whether the one on this host is well.")]
+
+
+def api(*, check: _Check = False) -> None:
     """Serve the HTTP API and the websocket only."""
+    if check:
+        typer.echo(check_api(read_settings()))
+        return
     raise typer.Exit(run_api(_settings()))
 
 
-def worker() -> None:
+def worker(*, check: _Check = False) -> None:
     """Draw only: claim tasks from the database."""
+    if check:
+        typer.echo(check_worker(read_settings()))
+        return
     raise typer.Exit(run_worker(_settings()))
 
 
