@@ -28,10 +28,22 @@ class CardError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A choice of a select."""
+    """A choice of a select. `aliases` are other spellings of its value."""
 
     label: str
     value: str
+    aliases: tuple[str, ...] = ()
+
+    def means(self, text: str) -> bool:
+        """Whether that text spells this choice; blanks, signs and upper case don't matter where there are aliases."""
+        if not self.aliases:
+            return text == self.value
+        return _spelling(text) in map(_spelling, (self.value, *self.aliases))
+
+
+def _spelling(text: str) -> str:
+    """Return letters and digits alone; "+" is a p, as in dpmpp for DPM++."""
+    return "".join(filter(str.isalnum, text.casefold().replace("+", "p")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,11 +16,14 @@ from models.card import (
     Value,
     WeightNames,
 )
+from models.noise_schedulers import NOISE_SCHEDULERS
 from models.parameters import ParameterError, check, check_value
 from models.toml_table import TomlTable
 
 OVERRIDABLE = frozenset({"default", "min", "max", "step", "label", "note", "placeholder"})
 """What a card may change of its family's parameters; ids, types and meanings are the family's."""
+NOISE_SCHEDULERS_NAME = "noise_schedulers"
+"""What a select says in `options_of` to offer all of `models.noise_schedulers`."""
 
 
 def read_card(text: str, families: Mapping[str, str], where: str) -> Card:
@@ -149,7 +152,7 @@ def _parameter(table: TomlTable) -> Parameter:
         step=table.number("step"),
         multiple_of=table.whole("multiple_of"),
         max_length=table.whole("max_length"),
-        options=tuple(_option(option) for option in table.tables("options") or ()),
+        options=_options(table),
         zero_is_unset=table.flag("zero_is_unset"),
         same_as=table.text("same_as"),
         random_when_unset=table.flag("random_when_unset"),
@@ -164,6 +167,15 @@ def _parameter(table: TomlTable) -> Parameter:
 
 def _typed_default(default: Value | None, number: str | None) -> Value | None:
     return float(default) if number == "float" and isinstance(default, int) else default
+
+
+def _options(table: TomlTable) -> tuple[Option, ...]:
+    listed, name = table.tables("options") or (), table.text("options_of")
+    if name is None:
+        return tuple(_option(option) for option in listed)
+    if name != NOISE_SCHEDULERS_NAME or listed:
+        raise CardError(f'`options_of` can only be "{NOISE_SCHEDULERS_NAME}", and in the place of `options`')
+    return tuple(Option(it.label, it.value, it.aliases) for it in NOISE_SCHEDULERS.values())
 
 
 def _option(table: TomlTable) -> Option:

@@ -149,6 +149,9 @@ def _choice(parameter: Parameter, given: object) -> Value:
         raise ParameterError(parameter.id, "must be text")
     if isinstance(given, str) and given in parameter.choices:
         return given
+    meant = next((it.value for it in parameter.options if isinstance(given, str) and it.means(given)), None)
+    if meant is not None:
+        return meant
     if parameter.unknown_is_default and parameter.default is not None:
         return parameter.default
     raise ParameterError(parameter.id, f"must be one of: {', '.join(parameter.choices)}")

@@ -35,6 +35,7 @@ class GenerationRequest:
     `steps` and `refiner_steps` are diffusers' `num_inference_steps`, which count the whole schedule; the base expert
     runs the part before `high_noise_frac` (`denoising_end`), the refiner the part after it (`denoising_start`).
     0 < `high_noise_frac` < 1 where `use_refiner`. LoRAs are already resolved, and no tag is left in `prompt`.
+    Generations of one `share` divide one share of the device among them.
     """
 
     generation_id: str
@@ -52,6 +53,7 @@ class GenerationRequest:
     noise_scheduler: str
     loras: tuple[LoraUse, ...] = ()
     inputs: tuple[InputFile, ...] = ()
+    share: str = ""
 
 
 # ── commands: supervisor → child ─────────────────────────────────────────────────────────────────────────────────────
@@ -102,20 +104,22 @@ class Loading:
 class EngineFacts:
     """What an engine's pictures depend on, beside their request and the weights.
 
-    `versions` are those of its libraries, by package; `noise_schedulers` each scheduler's configuration, by name, with
-    the JSON values that diffusers gives it.
+    `rows` is how many a UNet forward with guidance has, where that counts; `versions` are those of its libraries, by
+    package; `noise_schedulers` each scheduler's configuration, by name, with the JSON values that diffusers gives it.
     """
 
     dtype: str = ""
+    rows: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict[str, str])
     noise_schedulers: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Loaded. `device` as a person would name it."""
+    """Loaded. `device` as a person would name it; `capacity` generations may be in flight at once."""
 
     device: str
+    capacity: int = 1
     facts: EngineFacts = field(default_factory=EngineFacts)
 
 
@@ -212,7 +216,16 @@ class EngineDefunct(Exception):
 
 
 class Engine(Protocol):
-    """Turns requests into pictures, a step at a time. Called by one thread only."""
+    """Turns requests into pictures, a step at a time. Called by one thread only.
+
+    Several generations may be in flight; their steps interleave. Each one's own events come in order: its steps counted
+    from 1, a picture as soon as its last step is done, the pictures of its samples in their order.
+    """
+
+    @property
+    def capacity(self) -> int:
+        """How many generations should be in flight at most; known once loaded. More are taken, and may not fit."""
+        ...
 
     def load(self, report: Callable[[str, float], None]) -> str:
         """Load the weights, reporting (what, fraction done); return the device. Raises EngineDefunct."""

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import UNet2DConditionModel
 from diffusers.utils.torch_utils import randn_tensor
 
 from pipelines.contract import Phase
-from pipelines.encoding import Conditioning
 from pipelines.noise_schedulers import NoiseScheduler, build_noise_scheduler
 from pipelines.preview import Outlook
 
@@ -44,10 +42,14 @@ def base_leg(
 def refiner_leg(
     name: str, config: Mapping[str, Any], *, steps: int, denoising_start: float, device: torch.device
 ) -> Leg:
-    """Plan the refiner: the part of its own schedule after `denoising_start` of (0, 1)."""
+    """Plan the refiner: the part of its own schedule after `denoising_start` of (0, 1).
+
+    Of a second-order scheduler that may be one more, so that no pair is begun in its middle.
+    """
     scheduler = build_noise_scheduler(name, config)
     scheduler.set_timesteps(steps, device=device)
     count = int((scheduler.timesteps < _cutoff(scheduler, denoising_start)).sum())
+    count += scheduler.order == 2 and count % 2 == 0  # noqa: PLR2004
     start = len(scheduler.timesteps) - count
     _set_begin_index(scheduler, start)
     return Leg(phase=Phase.REFINER, scheduler=scheduler, timesteps=scheduler.timesteps[start:])
@@ -81,11 +83,20 @@ class Sample:
         """What comes next: a step in base or refiner, or the decode."""
         return self._legs[self._leg].phase if self._leg < len(self._legs) else Phase.DECODE
 
-    def advance(self, unet: UNet2DConditionModel, conditioning: Conditioning, guidance_scale: float) -> None:
-        """Run one UNet forward and one scheduler step with the expert of `phase`, which isn't `decode`."""
+    def model_input(self, rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what the expert of `phase` reads: latents (rows, 4, height, width) as scaled, and the timestep."""
         leg = self._legs[self._leg]
         timestep = leg.timesteps[self._step]
-        noise = predict_noise(unet, leg.scheduler, self.latents, timestep, conditioning, guidance_scale)
+        latents = torch.cat([self.latents] * rows) if rows > 1 else self.latents
+        return leg.scheduler.scale_model_input(latents, timestep), timestep
+
+    def advance(self, noise: torch.Tensor, guidance_scale: float) -> None:
+        """Take one scheduler step along predicted noise of (rows, 4, height, width); two rows are a guidance pair."""
+        leg = self._legs[self._leg]
+        timestep = leg.timesteps[self._step]
+        if len(noise) > 1:
+            negative, positive = noise.chunk(2)
+            noise = negative + guidance_scale * (positive - negative)
         self.outlook = Outlook(leg.scheduler, self.latents, timestep, noise)
         self.latents = _step_scheduler(leg.scheduler, noise, timestep, self.latents, self._generator)
         self._step += 1
@@ -103,30 +114,6 @@ def start_sample(
     generator = torch.Generator("cpu").manual_seed(seed)
     noise = randn_tensor(shape, generator=generator, device=device, dtype=dtype)
     return Sample(legs, generator, noise * legs[0].scheduler.init_noise_sigma)
-
-
-def predict_noise(
-    unet: UNet2DConditionModel,
-    scheduler: NoiseScheduler,
-    latents: torch.Tensor,
-    timestep: torch.Tensor,
-    conditioning: Conditioning,
-    guidance_scale: float,
-) -> torch.Tensor:
-    """Run one forward on as many rows as the conditioning has; two rows are a guidance pair and are mixed."""
-    guided = len(conditioning.prompt_embeds) > 1
-    rows = scheduler.scale_model_input(torch.cat([latents] * 2) if guided else latents, timestep)
-    noise = unet(
-        rows,
-        timestep,
-        encoder_hidden_states=conditioning.prompt_embeds,
-        added_cond_kwargs={"text_embeds": conditioning.text_embeds, "time_ids": conditioning.time_ids},
-        return_dict=False,
-    )[0]
-    if not guided:
-        return noise
-    negative, positive = noise.chunk(2)
-    return negative + guidance_scale * (positive - negative)
 
 
 def _step_scheduler(

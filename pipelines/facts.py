@@ -14,11 +14,15 @@ from pipelines.noise_schedulers import NOISE_SCHEDULERS, build_noise_scheduler
 _PLAIN: Final = (str, int, float, bool, type(None))
 
 
-def engine_facts(base: Expert) -> EngineFacts:
-    """Return what is known of the loaded base; the refiner is run in the same number format."""
+def engine_facts(base: Expert, rows: int) -> EngineFacts:
+    """Return what is known of the loaded base; the refiner is run in the same number format.
+
+    `rows` is how many every forward with guidance has.
+    """
     libraries = {"torch": torch, "diffusers": diffusers, "transformers": transformers}
     return EngineFacts(
         dtype=str(base.unet.dtype).removeprefix("torch."),
+        rows=rows,
         versions={name: str(library.__version__) for name, library in libraries.items()},
         noise_schedulers={name: _settings(name, base) for name in NOISE_SCHEDULERS},
     )

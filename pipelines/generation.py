@@ -1,4 +1,4 @@
-"""One generation in flight: encode, then sample after sample, a step at a time."""
+"""One generation in flight: encode, then its samples a step at a time, each decoded as soon as it is drawn."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -22,12 +22,24 @@ from pipelines.decoding import decode
 from pipelines.denoise import Leg, Sample, base_leg, refiner_leg, start_sample
 from pipelines.encoding import Conditioning, encode, tokens_lost
 from pipelines.errors import GenerationError
+from pipelines.fairness import Offer
 from pipelines.loading import Expert
 from pipelines.lora import NO_LORA, LoraSet
+from pipelines.microbatch import Place
 from pipelines.preview import Outlook
 from pipelines.studio import Studio
+from pipelines.width import Kind
 
 OnLatents: TypeAlias = Callable[[str, int, torch.Tensor], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is the same for all samples in one expert's part: its conditioning, and how many samples a forward holds."""
+
+    conditioning: Conditioning
+    kind: Kind
+    places: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,78 +47,81 @@ class _Prepared:
     """What encoding has made, the same for all samples."""
 
     loras: LoraSet
-    base: Conditioning
-    refiner: Conditioning | None
+    parts: dict[Phase, _Part]
+    dtype: torch.dtype
     steps_per_sample: int
     first_phase: Phase
 
 
 class Generation:
-    """A request and how far it has come. Each `step` is one encode, one UNet forward or one decode."""
+    """A request and how far it has come. The engine asks what it offers, and tells it what was run.
 
-    def __init__(self, request: GenerationRequest, studio: Studio, on_latents: OnLatents | None) -> None:
+    Args:
+        number: its place in the order of admission.
+    """
+
+    def __init__(self, number: int, request: GenerationRequest, studio: Studio, on_latents: OnLatents | None) -> None:
+        self.number = number
         self.request = request
         self.withdrawn = False
+        self.alone = False
+        """Whether it shares no forward any more, since one that it shared has failed."""
         self._studio = studio
         self._on_latents = on_latents
         self._prepared: _Prepared | None = None
-        self._sample: Sample | None = None
-        self._samples_done = 0
+        self._samples: dict[int, Sample] = {}  # begun and not yet decoded
+        self._begun = 0
         self._steps_done = 0
+
+    @property
+    def prepared(self) -> bool:
+        """Whether its prompts are encoded."""
+        return self._prepared is not None
 
     @property
     def finished(self) -> bool:
         """Whether all samples are drawn."""
-        return self._samples_done == self.request.samples
+        return self._begun == self.request.samples and not self._samples
 
     def withdrawal(self) -> Withdrawn:
         """The answer to a withdrawal now. Before the encode is done the number of steps isn't known and reads 0."""
         if self._prepared is None:
             return Withdrawn(self.request.generation_id, Phase.ENCODE, 0, 0)
-        phase = self._sample.phase if self._sample else self._prepared.first_phase
+        phase = next((sample.phase for sample in self._samples.values()), self._prepared.first_phase)
         return Withdrawn(self.request.generation_id, phase, self._steps_done, self._total_steps(self._prepared))
 
-    def outlook(self, sample: int) -> Outlook | None:
-        """What that sample's last step knew of its end; None before its first step and once it is decoded."""
-        return self._sample.outlook if self._sample is not None and sample == self._samples_done else None
-
-    def step(self) -> Sequence[EngineEvent]:
-        """Do the next piece of work.
+    # ── encode ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    def prepare(self) -> Sequence[EngineEvent]:
+        """Read the LoRAs, encode the prompts, begin the first samples.
 
         Raises:
             GenerationError: the request can't be drawn.
         """
-        if self._prepared is None:
-            return self._prepare()
-        sample = self._current_sample(self._prepared)
-        if sample.phase is Phase.DECODE:
-            return self._decode(sample)
-        return [self._denoise(self._prepared, sample)]
-
-    # ── encode ───────────────────────────────────────────────────────────────────────────────────────────────────────
-    def _prepare(self) -> Sequence[EngineEvent]:
         request, studio = self.request, self._studio
         check_request(request, studio.base)
         legs = [leg for leg in self._legs() if len(leg.timesteps)]
         loras = studio.read_loras(request.loras)
-        refiner = self._refiner()
+        parts: dict[Phase, _Part] = {}
         # the refiner shares a text encoder with the base and never sees a LoRA
         studio.dress_text_encoders(NO_LORA)
-        refiner_conditioning = self._encode(refiner) if refiner else None
+        if refiner := self._refiner():
+            parts[Phase.REFINER] = self._part(refiner)
         studio.dress_text_encoders(loras)
+        parts[Phase.BASE] = self._part(studio.base)
         self._prepared = _Prepared(
             loras=loras,
-            base=self._encode(studio.base),
-            refiner=refiner_conditioning,
+            parts=parts,
+            dtype=parts[Phase.BASE].conditioning.prompt_embeds.dtype,
             steps_per_sample=sum(len(leg.timesteps) for leg in legs),
             first_phase=legs[0].phase if legs else Phase.DECODE,
         )
+        self._begin_samples(self._prepared)
         started = Started(request.generation_id, self._total_steps(self._prepared))
         return [*(LogLine(request.generation_id, line) for line in self._remarks()), started]
 
-    def _encode(self, expert: Expert) -> Conditioning:
+    def _part(self, expert: Expert) -> _Part:
         request = self.request
-        return encode(
+        conditioning = encode(
             expert,
             prompt=request.prompt,
             negative_prompt=request.negative_prompt,
@@ -114,6 +129,12 @@ class Generation:
             height=request.height,
             guided=request.guidance_scale > 1,
         )
+        kind = Kind.of(self._latent_size(), conditioning)
+        return _Part(conditioning, kind, self._studio.width_of(expert).samples(kind))
+
+    def _latent_size(self) -> tuple[int, int]:
+        factor = self._studio.base.vae_scale_factor
+        return self.request.height // factor, self.request.width // factor
 
     def _remarks(self) -> list[str]:
         """Lines for a person about what was asked for and isn't done."""
@@ -144,44 +165,96 @@ class Generation:
         config, steps = refiner.scheduler_config, request.refiner_steps
         return (*legs, refiner_leg(name, config, steps=steps, denoising_start=fraction, device=device))
 
-    def _current_sample(self, prepared: _Prepared) -> Sample:
-        if self._sample is None:
-            request, base = self.request, self._studio.base
-            factor = base.vae_scale_factor
-            self._sample = start_sample(
+    def _begin_samples(self, prepared: _Prepared) -> None:
+        """Begin the next samples, as many as a forward holds: the first pictures are to be done first."""
+        most = max(part.places for part in prepared.parts.values())
+        while len(self._samples) < most and self._begun < self.request.samples:
+            self._samples[self._begun] = start_sample(
                 self._legs(),
-                seed=(request.seed + self._samples_done) % 2**63,
-                shape=(1, base.unet.config["in_channels"], request.height // factor, request.width // factor),
+                seed=(self.request.seed + self._begun) % 2**63,
+                shape=(1, self._studio.base.unet.config["in_channels"], *self._latent_size()),
                 device=self._studio.device,
-                dtype=prepared.base.prompt_embeds.dtype,
+                dtype=prepared.dtype,
             )
-        return self._sample
+            self._begun += 1
 
-    def _denoise(self, prepared: _Prepared, sample: Sample) -> Stepped:
+    def offers(self) -> list[Offer]:
+        """Return what could run next; nothing before the encode, nor of samples that wait for their decode."""
+        if self._prepared is None:
+            return []
+        steps_left = self._total_steps(self._prepared) - self._steps_done
+        waiting = [index for index, sample in self._samples.items() if sample.phase is not Phase.DECODE]
+        return [self._offer(self._prepared, index, steps_left) for index in waiting]
+
+    def _offer(self, prepared: _Prepared, index: int, steps_left: int) -> Offer:
+        phase = self._samples[index].phase
+        part = prepared.parts[phase]
+        loras = prepared.loras.key if phase is Phase.BASE else None
+        return Offer(
+            generation=self.number,
+            share=self.request.share,
+            sample=index,
+            alike=(phase, part.kind, loras, self.number if self.alone else None),
+            loras=loras,
+            places=part.places,
+            work=part.kind.work,
+            remaining=steps_left * part.kind.work,
+        )
+
+    def place(self, index: int) -> Place:
+        """Return what a forward needs of sample `index`."""
+        assert self._prepared is not None
+        sample = self._samples[index]
+        return Place(sample, self._prepared.parts[sample.phase].conditioning)
+
+    def phase_of(self, index: int) -> Phase:
+        """Return what comes next for sample `index`."""
+        return self._samples[index].phase
+
+    @property
+    def loras(self) -> LoraSet:
+        """What the base wears while it draws this."""
+        assert self._prepared is not None
+        return self._prepared.loras
+
+    def advance(self, index: int, noise: torch.Tensor) -> Stepped:
+        """Take a step of sample `index` along the noise that was predicted for it."""
+        assert self._prepared is not None
+        sample = self._samples[index]
         phase = sample.phase
-        if phase is Phase.REFINER:
-            assert self._studio.refiner is not None
-            assert prepared.refiner is not None
-            sample.advance(self._studio.refiner.unet, prepared.refiner, self.request.guidance_scale)
-        else:
-            self._studio.dress_unet(prepared.loras)
-            sample.advance(self._studio.base.unet, prepared.base, self.request.guidance_scale)
+        sample.advance(noise, self.request.guidance_scale)
         self._steps_done += 1
-        total = self._total_steps(prepared)
-        return Stepped(self.request.generation_id, phase, self._samples_done, self._steps_done, total)
+        total = self._total_steps(self._prepared)
+        return Stepped(self.request.generation_id, phase, index, self._steps_done, total)
+
+    def outlook(self, index: int) -> Outlook | None:
+        """Return what the last step of sample `index` knew of its end; None before its first and after its decode."""
+        sample = self._samples.get(index)
+        return sample.outlook if sample is not None else None
 
     def _total_steps(self, prepared: _Prepared) -> int:
         return prepared.steps_per_sample * self.request.samples
 
     # ── decode ───────────────────────────────────────────────────────────────────────────────────────────────────────
-    def _decode(self, sample: Sample) -> Sequence[EngineEvent]:
-        request, index = self.request, self._samples_done
+    @property
+    def drawn(self) -> int | None:
+        """The first sample that waits for its decode."""
+        return next((index for index, sample in self._samples.items() if sample.phase is Phase.DECODE), None)
+
+    def decode(self, index: int) -> Sequence[EngineEvent]:
+        """Decode sample `index` and begin another.
+
+        Raises:
+            GenerationError: it can't be shown.
+        """
+        assert self._prepared is not None
+        request, latents = self.request, self._samples[index].latents
         if self._on_latents is not None:
-            self._on_latents(request.generation_id, index, sample.latents)
+            self._on_latents(request.generation_id, index, latents)
         expert = self._refiner() or self._studio.base
-        rgb = decode(expert.vae, sample.latents)
-        self._sample = None
-        self._samples_done += 1
+        rgb = decode(expert.vae, latents)
+        del self._samples[index]
+        self._begin_samples(self._prepared)
         done = SampleDone(request.generation_id, index, request.width, request.height, rgb)
         return [done, Finished(request.generation_id)] if self.finished else [done]
 

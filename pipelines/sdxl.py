@@ -1,35 +1,46 @@
-"""SdxlEngine: SDXL base and refiner with LoRA, in one process, on one device."""
+"""SdxlEngine: SDXL base and refiner with LoRA, many generations at once, in one process, on one device."""
 
 import gc
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import diffusers
 import torch
 import transformers
 
-from pipelines.contract import EngineDefunct, EngineEvent, EngineFacts, Failed, GenerationRequest, Stepped
+from pipelines.capacity import memory_of, room_for
+from pipelines.contract import EngineDefunct, EngineEvent, EngineFacts, Failed, GenerationRequest, Phase, Stepped
 from pipelines.errors import GenerationError, is_out_of_memory, reason_for
 from pipelines.facts import engine_facts
+from pipelines.fairness import FairShare, Offer, Policy
 from pipelines.generation import Generation, OnLatents
 from pipelines.loading import load_weights
+from pipelines.microbatch import predict_noise
 from pipelines.preview import Outlook, Previewer
 from pipelines.studio import Studio
+
+_log = logging.getLogger(__name__)
+
+PAIR: Final = 2
+"""Rows of one sample with guidance."""
 
 
 class SdxlEngine:
     """An `Engine` over diffusers' SDXL components.
 
-    Generations are drawn in the order they were admitted, each to its end. A picture depends on its request, the
-    weights, the device, the library versions and `threads`, and on nothing that was drawn before or beside it.
+    Generations advance a forward at a time, in the order of the policy. A picture depends on its request, the weights,
+    the device, the library versions, `threads` and `batch_rows`, and on nothing that was drawn before or beside it.
 
     Args:
         base: folder of the base in diffusers' layout, safetensors only.
         refiner: folder of the refiner, or None.
         device: "cpu", "cuda", "cuda:0", or "auto": a CUDA device if there is one.
         threads: CPU threads for torch, or None for its own choice.
+        batch_rows: rows of every forward with guidance, a multiple of two; without guidance half of it.
+        in_flight: how many generations may be in flight, or None for as many as memory and sense allow.
+        policy: who is drawn next.
         on_latents: called with (generation id, sample, final latents) before each decode.
     """
 
@@ -40,16 +51,25 @@ class SdxlEngine:
         refiner: Path | None = None,
         device: str = "cpu",
         threads: int | None = None,
+        batch_rows: int = PAIR,
+        in_flight: int | None = None,
+        policy: Policy | None = None,
         on_latents: OnLatents | None = None,
     ) -> None:
+        assert batch_rows >= PAIR
+        assert batch_rows % PAIR == 0
         self._base = base
         self._refiner = refiner
         self._device = _device_of(device)
         self._threads = threads
+        self._samples_per_forward = batch_rows // PAIR
+        self._capacity = in_flight
+        self._policy: Policy = policy or FairShare()
         self._on_latents = on_latents
         self._studio: Studio | None = None
         self._previewer: Previewer | None = None
-        self._in_flight: deque[Generation] = deque()
+        self._in_flight: dict[int, Generation] = {}
+        self._admitted = 0
 
     def load(self, report: Callable[[str, float], None]) -> str:
         """Load the weights and return the device's name.
@@ -65,42 +85,51 @@ class SdxlEngine:
             weights = load_weights(self._base, self._refiner, self._device, report)
         except (OSError, ValueError, KeyError, RuntimeError, AssertionError) as error:
             raise EngineDefunct(f"The weights can't be loaded: {error}") from error
-        self._studio = Studio(weights, self._device)
+        self._studio = Studio(weights, self._device, self._samples_per_forward)
         self._previewer = Previewer(weights.base.vae)
+        self._capacity = self._capacity or room_for(weights, memory_of(self._device), self._samples_per_forward)
         return _name_of(self._device)
 
+    @property
+    def capacity(self) -> int:
+        """How many generations should be in flight at most."""
+        return self._capacity or 1
+
     def admit(self, request: GenerationRequest) -> None:
-        """Put a generation behind those in flight."""
+        """Put a generation in flight."""
         assert self._studio is not None, "load() comes first"
-        self._in_flight.append(Generation(request, self._studio, self._on_latents))
+        self._admitted += 1
+        self._in_flight[self._admitted] = Generation(self._admitted, request, self._studio, self._on_latents)
 
     def withdraw(self, generation_id: str) -> None:
         """Mark a generation; the next `step` drops it and answers."""
-        for generation in self._in_flight:
+        for generation in self._in_flight.values():
             if generation.request.generation_id == generation_id:
                 generation.withdrawn = True
 
     def watch(self, generation_id: str, interval: float | None) -> None:
         """Show a generation in flight while it is drawn, or no longer."""
         assert self._previewer is not None, "load() comes first"
-        if any(generation.request.generation_id == generation_id for generation in self._in_flight):
+        if any(generation.request.generation_id == generation_id for generation in self._in_flight.values()):
             self._previewer.watch(generation_id, interval)
+
+    @property
+    def facts(self) -> EngineFacts:
+        """What pictures depend on, beside request and weights."""
+        assert self._studio is not None, "load() comes first"
+        return engine_facts(self._studio.base, self._samples_per_forward * PAIR)
 
     @property
     def busy(self) -> bool:
         """Whether a generation is in flight."""
         return bool(self._in_flight)
 
-    @property
-    def facts(self) -> EngineFacts:
-        """What pictures depend on, beside request and weights."""
-        assert self._studio is not None, "load() comes first"
-        return engine_facts(self._studio.base)
-
     def step(self) -> Sequence[EngineEvent]:
-        """Answer withdrawals; if there are none, do one piece of work for the generation whose turn it is.
+        """Answer withdrawals; if there are none, run one decode, encode or forward, what is due first.
 
-        Previews that are due then follow.
+        A finished sample is decoded at once, and prompts are encoded before the next forward: then all that is left to
+        do is known. On CUDA both are queued behind the forward that is running; the host doesn't wait for it. Previews
+        that are due follow.
 
         Raises:
             EngineDefunct: the device is unusable.
@@ -109,43 +138,101 @@ class SdxlEngine:
         return [*events, *self._previewer.after(events, self._outlook)] if self._previewer else events
 
     def _outlook(self, stepped: Stepped) -> Outlook | None:
-        drawn = (one for one in self._in_flight if one.request.generation_id == stepped.generation_id)
-        return next((one.outlook(stepped.sample) for one in drawn), None)
+        drawn = (it for it in self._in_flight.values() if it.request.generation_id == stepped.generation_id)
+        return next((generation.outlook(stepped.sample) for generation in drawn), None)
 
     def _turn(self) -> Sequence[EngineEvent]:
-        withdrawn = [generation for generation in self._in_flight if generation.withdrawn]
+        withdrawn = [generation for generation in self._in_flight.values() if generation.withdrawn]
         if withdrawn:
-            self._in_flight = deque(generation for generation in self._in_flight if not generation.withdrawn)
+            for generation in withdrawn:
+                del self._in_flight[generation.number]
             return [generation.withdrawal() for generation in withdrawn]
-        if not self._in_flight:
-            return []
-        return self._work_on(self._in_flight[0])
+        for generation in self._in_flight.values():
+            if (sample := generation.drawn) is not None:
+                return self._alone(generation, lambda it=generation, index=sample: it.decode(index))
+        for generation in self._in_flight.values():
+            if not generation.prepared:
+                return self._alone(generation, generation.prepare)
+        return self._forward()
 
-    def _work_on(self, generation: Generation) -> Sequence[EngineEvent]:
+    # ── a forward ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _forward(self) -> Sequence[EngineEvent]:
+        offers = [offer for generation in self._in_flight.values() for offer in generation.offers()]
+        if not offers:
+            return []
+        chosen = self._policy.choose(offers)
         try:
             with torch.no_grad():
-                events = generation.step()
-        except GenerationError as error:
-            reason, out_of_memory = str(error), False
-        except Exception as error:  # whatever breaks one generation, the others go on
-            logging.getLogger(__name__).warning("generation %s failed", generation.request.generation_id, exc_info=True)
-            reason, out_of_memory = reason_for(error), is_out_of_memory(error)
+                noises = self._predict(chosen)
+        except Exception as error:  # noqa: BLE001 whatever breaks one generation, the others go on
+            failure = _Failure(error)
+        else:
+            return [event for offer, noise in zip(chosen, noises, strict=True) for event in self._advance(offer, noise)]
+        # out here the traceback, and with it the frames that hold tensors, is gone
+        return self._failed_together(chosen, failure)
+
+    def _predict(self, chosen: Sequence[Offer]) -> list[torch.Tensor]:
+        assert self._studio is not None
+        generations = [self._in_flight[offer.generation] for offer in chosen]
+        places = [it.place(offer.sample) for it, offer in zip(generations, chosen, strict=True)]
+        if generations[0].phase_of(chosen[0].sample) is Phase.REFINER:
+            assert self._studio.refiner is not None
+            unet = self._studio.refiner.unet
+        else:
+            self._studio.dress_unet(generations[0].loras)
+            unet = self._studio.base.unet
+        return predict_noise(unet, places, chosen[0].places)
+
+    def _advance(self, offer: Offer, noise: torch.Tensor) -> Sequence[EngineEvent]:
+        if (generation := self._in_flight.get(offer.generation)) is None:
+            return ()  # another of its samples has just failed
+        return self._alone(generation, lambda: [generation.advance(offer.sample, noise)])
+
+    def _failed_together(self, chosen: Sequence[Offer], failure: "_Failure") -> Sequence[EngineEvent]:
+        """Fail the one generation it was; of several nobody knows which it was, and each tries again alone."""
+        generations = [self._in_flight[number] for number in dict.fromkeys(offer.generation for offer in chosen)]
+        if len(generations) == 1:
+            return [self._fail(generations[0], failure)]
+        self._clean_up(failure)
+        for generation in generations:
+            generation.alone = True
+        return ()
+
+    # ── failures ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _alone(self, generation: Generation, work: Callable[[], Sequence[EngineEvent]]) -> Sequence[EngineEvent]:
+        """Do a piece of work for one generation, which alone fails with it."""
+        try:
+            with torch.no_grad():
+                events = work()
+        except Exception as error:  # noqa: BLE001 as in _forward
+            failure = _Failure(error)
         else:
             if generation.finished:
-                self._in_flight.remove(generation)
+                del self._in_flight[generation.number]
             return events
-        # out here the traceback, and with it the frames that hold tensors, is gone
-        generation_id = generation.request.generation_id
-        self._in_flight.remove(generation)
-        del generation
-        if out_of_memory:
-            self._free_memory()
-        return [Failed(generation_id, reason)]
+        return [self._fail(generation, failure)]
 
-    def _free_memory(self) -> None:
-        gc.collect()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+    def _fail(self, generation: Generation, failure: "_Failure") -> Failed:
+        del self._in_flight[generation.number]
+        self._clean_up(failure)
+        return Failed(generation.request.generation_id, failure.reason)
+
+    def _clean_up(self, failure: "_Failure") -> None:
+        if failure.out_of_memory:
+            gc.collect()
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+
+
+class _Failure:
+    """What is kept of an error: no traceback. Raises EngineDefunct for one that poisons the device."""
+
+    def __init__(self, error: Exception) -> None:
+        foreseen = isinstance(error, GenerationError)
+        if not foreseen:
+            _log.warning("a generation failed", exc_info=error)
+        self.out_of_memory = is_out_of_memory(error)
+        self.reason = str(error) if foreseen else reason_for(error)
 
 
 def _device_of(name: str) -> torch.device:

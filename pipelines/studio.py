@@ -8,12 +8,13 @@ from pipelines.contract import LoraUse
 from pipelines.loading import Expert, Weights
 from pipelines.lora import FusedModule, LoraSet, read_lora_set
 from pipelines.lora_files import UNET
+from pipelines.width import Width
 
 
 class Studio:
     """Base and refiner on their device. Before a base module runs, it is dressed for the generation at hand."""
 
-    def __init__(self, weights: Weights, device: torch.device) -> None:
+    def __init__(self, weights: Weights, device: torch.device, samples_per_forward: int = 1) -> None:
         self.device = device
         self.base: Expert = weights.base
         self.refiner: Expert | None = weights.refiner
@@ -21,6 +22,15 @@ class Studio:
         names = ["text_encoder", "text_encoder_2"]
         self._components = {UNET: weights.base.unet, **dict(zip(names, encoders, strict=True))}
         self._fused = {name: FusedModule(name, module) for name, module in self._components.items()}
+        self._widths = {
+            id(expert.unet): Width(expert.unet, samples_per_forward)
+            for expert in (weights.base, weights.refiner)
+            if expert is not None
+        }
+
+    def width_of(self, expert: Expert) -> Width:
+        """Return how many samples one of the expert's forwards holds."""
+        return self._widths[id(expert.unet)]
 
     def read_loras(self, uses: Sequence[LoraUse]) -> LoraSet:
         """Read and check LoRAs for the base; changes no weight.

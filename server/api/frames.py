@@ -70,7 +70,7 @@ def progress_frame(task: Task, progress: Progress) -> str:
 
 
 def preview_frame(token: str, preview: Preview) -> str:
-    """Return the frame of a preview, for sockets that asked: larger than `MAX_FRAME`, some 10 KB."""
+    """Return the frame of a preview, for sockets that asked: larger than `MAX_FRAME`, 35 KB at most."""
     message = {
         "contenttype": "image/jpeg",
         "data": base64.b64encode(preview.jpeg).decode("ascii"),

@@ -16,7 +16,6 @@ from models.gate.gate import load_gate
 from models.shipped import Drawable, find_drawable
 from models.weights import WeightSet
 from server.adapters.clock import SystemClock
-from server.adapters.files import LocalFiles
 from server.adapters.hashes import CachedHashes
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
@@ -28,7 +27,6 @@ from server.adapters.sql.refusals import SqlRefusalLog
 from server.adapters.sql.removals import SqlFileKeeper
 from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.schema import SqlHealth
-from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.uploads import SqlUploadStore
 from server.adapters.sql.webhooks import SqlWebhookStore
 from server.adapters.sql.workers import SqlWorkerRegistry
@@ -39,6 +37,8 @@ from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
 from server.entrypoints.engine import EngineSpec, fake_modes
+from server.entrypoints.faults.points import read_faults
+from server.entrypoints.faults.ports import around_sender, make_files, make_process, make_tasks
 from server.entrypoints.outbound import make_downloads, make_sender
 from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
@@ -48,7 +48,6 @@ from server.services.screen import Screen
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
 from server.settings import Settings
-from server.worker.engine_process import EngineProcess
 from server.worker.inputs import InputSource
 from server.worker.labels import Labels
 from server.worker.prepare import CardPreparation
@@ -114,9 +113,10 @@ def make_wiring(
     settings: Settings, database: Database, wakeups: Wakeups, *, needs_worker: bool, miniature: bool = False
 ) -> Wiring:
     """Return what the API works with. `miniature`: whether it may draw, unless the settings say it."""
+    faults = read_faults(os.environ)
     return Wiring(
         reads=database,
-        tasks=SqlTaskStore(database, quota_of(settings)),
+        tasks=make_tasks(database, quota_of(settings), faults),
         previews=SqlPreviewBoard(database),
         queue=SqlQueueView(database, quota_of(settings)),
         throttle=FailureThrottle(SystemClock(), settings.auth_failures_per_minute),
@@ -124,10 +124,10 @@ def make_wiring(
         statistics=Statistics(SqlRunCounter(database), SystemClock()),
         projects=SqlProjectStore(database),
         registry=SqlWorkerRegistry(database),
-        files=LocalFiles(settings.files_folder),
+        files=make_files(settings.files_folder, faults),
         secrets=secret_box(settings),
         webhooks=SqlWebhookStore(database),
-        sender=make_sender(settings),
+        sender=around_sender(make_sender(settings), faults),
         wakeups=wakeups,
         clock=SystemClock(),
         health=SqlHealth(database),
@@ -247,16 +247,17 @@ def make_supervisor(
         device="",
         state=WorkerState.LOADING,
     )
-    files = LocalFiles(settings.files_folder)
+    faults = read_faults(os.environ)
+    files = make_files(settings.files_folder, faults)
     catalogue = load_catalogue(settings)
     outside = Outside(
-        tasks=SqlTaskStore(database, quota_of(settings)),
+        tasks=make_tasks(database, quota_of(settings), faults),
         registry=SqlWorkerRegistry(database),
         refusals=SqlRefusalLog(database),
         files=files,
         wakeups=wakeups,
         clock=SystemClock(),
-        engine=EngineProcess(drawing.spec.command()),
+        engine=make_process(drawing.spec.command(), faults),
         labels=Labels(
             drawing.weights, CachedHashes(settings.data_dir / "hashes.json"), full=settings.png_metadata == "full"
         ),
@@ -270,7 +271,8 @@ def make_supervisor(
         stop_grace=settings.stop_seconds,
     )
     preparation = CardPreparation(catalogue, drawing.models, drawing.weights, load_gate())
-    return Supervisor(worker, outside, preparation, timing, LIMITS)
+    recycle = None if settings.recycle_gb is None else int(settings.recycle_gb * 1e9)
+    return Supervisor(worker, outside, preparation, timing, LIMITS, recycle)
 
 
 def _fake_options(text: str) -> tuple[float, str]:

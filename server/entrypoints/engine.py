@@ -9,6 +9,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from pipelines.contract import Engine
+from server.entrypoints.faults.child import FaultyEngine
+from server.entrypoints.faults.points import read_faults
 from server.worker.child import serve
 
 
@@ -46,7 +48,10 @@ def main() -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     spec = EngineSpec(**json.loads(sys.argv[1]))
     connection: Connection[object, object] = Connection(int(sys.argv[2]))
-    return serve(_build(spec), connection)
+    faults = read_faults(os.environ)
+    if faults is None:
+        return serve(_build(spec), connection)
+    return serve(FaultyEngine(_build(spec), faults), connection)
 
 
 def _build(spec: EngineSpec) -> Engine:

@@ -64,7 +64,7 @@ def serve(engine: Engine, connection: "Connection[object, object]") -> int:
     mailbox = _Mailbox(connection)
     try:
         device = engine.load(lambda what, fraction: mailbox.emit(Loading(what, fraction)))
-        mailbox.emit(Ready(device, engine.facts))
+        mailbox.emit(Ready(device, engine.capacity, engine.facts))
         while True:
             _obey(engine, mailbox.commands)
             for event in engine.step():

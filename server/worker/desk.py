@@ -75,7 +75,7 @@ class Desk:
         self._runs: dict[str, Run] = {}
         self._heard_at = ports.clock.monotonic()
         self._stalled = False
-        self._pictures = Pictures(ports.files, ports.labels, note)
+        self._pictures = Pictures(ports.files, ports.inputs.expect, ports.labels, note)
         self._previews = Previews(ports.previews, child.send, Every(INTERVAL, ports.clock.monotonic))
 
     def __len__(self) -> int:
@@ -265,7 +265,7 @@ class Desk:
             return
         overdue = now - run.stop_sent - self._ports.stop_grace
         if overdue >= 0 and self._child.ready:
-            self._child.end(hard=overdue >= self._ports.stop_grace)
+            self._child.end()
 
     def _discard(self, keys: Collection[str]) -> None:
         for key in keys:
@@ -280,4 +280,4 @@ class Desk:
         overdue = self._ports.clock.monotonic() - self._heard_at - self._ports.stall
         if drawing and overdue >= 0 and self._child.ready:
             self._stalled = True
-            self._child.end(hard=overdue >= self._ports.stop_grace)
+            self._child.end()

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from pipelines.contract import Command, Defunct, EngineFacts, Loading, Ready
@@ -13,13 +14,26 @@ _log = logging.getLogger(__name__)
 MAX_LOAD_FAILURES: Final = 3
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Care:
+    """How a child is looked after.
+
+    `restarts` are the pauses before the next one, by how many have died since one last finished something; `load` is
+    how many seconds it may load without a word, `term` how many lie between SIGTERM and SIGKILL. One that holds more
+    than `recycle` bytes of memory after a drawing is replaced; None: never.
+    """
+
+    restarts: Sequence[float]
+    load: float
+    term: float
+    recycle: int | None = None
+
+
 class EngineChild:
     """Keeps one child running: restarts it after a death, gives up when it can't even load."""
 
-    def __init__(
-        self, handle: EngineHandle, hear: Callable[[Heard], None], clock: Clock, restarts: Sequence[float]
-    ) -> None:
-        self._restarts = restarts
+    def __init__(self, handle: EngineHandle, hear: Callable[[Heard], None], clock: Clock, care: Care) -> None:
+        self._care = care
         self._handle = handle
         self._hear = hear
         self._clock = clock
@@ -28,7 +42,10 @@ class EngineChild:
         self._start_at: float | None = clock.monotonic()
         self.ready = False
         self.ending = False
+        self._heard_at = clock.monotonic()
+        self._term_at: float | None = None
         self._hard = False
+        self._has_drawn = False
         self.device = ""
         self.facts = EngineFacts()
         self.last_words = ""
@@ -40,10 +57,20 @@ class EngineChild:
 
     def start_if_due(self) -> None:
         """Start a child if there is none and its time has come."""
-        if self._start_at is not None and self._clock.monotonic() >= self._start_at:
+        now = self._clock.monotonic()
+        if self._start_at is not None and now >= self._start_at:
             self._start_at = None
-            self.ending = self._hard = False
+            self._term_at = None
+            self.ending = self._hard = self._has_drawn = False
+            self._heard_at = now
             self._handle.start(self._hear)
+
+    def end_if_stuck(self) -> None:
+        """End a child that loads without a word for too long."""
+        loading = self._start_at is None and not self.ready
+        if loading and self._clock.monotonic() - self._heard_at >= self._care.load:
+            self.last_words = f"The engine process loaded for {self._care.load:g} s without a word."
+            self.end()
 
     def send(self, command: Command) -> None:
         """Send a command to the child."""
@@ -51,6 +78,7 @@ class EngineChild:
 
     def on_loading(self, event: Loading) -> None:
         """The child is loading."""
+        self._heard_at = self._clock.monotonic()
         _log.info("loading %s (%d %%)", event.what, round(event.fraction * 100))
 
     def on_ready(self, event: Ready) -> None:
@@ -69,28 +97,43 @@ class EngineChild:
     def on_success(self) -> None:
         """It finished a generation: deaths before that no longer count against it."""
         self._deaths = 0
+        self._has_drawn = True
+
+    @property
+    def bloated(self) -> bool:
+        """Whether the child has drawn and holds more memory than it may."""
+        limit = self._care.recycle
+        return self.ready and self._has_drawn and limit is not None and self._handle.memory() > limit
+
+    def recycle(self) -> None:
+        """Replace a child that has nothing to do."""
+        _log.warning("engine holds %.1f GB; replacing it", self._handle.memory() / 1e9)
+        self.ready, self.ending, self._term_at = False, True, self._clock.monotonic()
+        self._heard_at = self._term_at
+        self._handle.terminate()
 
     def on_exited(self, event: Exited) -> None:
         """The child is gone: plan the next one."""
-        if not self.ready:
+        if not self.ready and not self._has_drawn:
             self._load_failures += 1
             self.last_words = self.last_words or f"The engine process ended with exit code {event.pexit} while loading."
-        wait = 0.0 if self.ending else self._restarts[min(self._deaths, len(self._restarts) - 1)]
+        wait = 0.0 if self.ending else self._care.restarts[min(self._deaths, len(self._care.restarts) - 1)]
         self._deaths += 0 if self.ending else 1
         self.ready = False
         self._start_at = self._clock.monotonic() + wait
         _log.warning("engine process ended (exit code %s); starting another in %g s", event.pexit, wait)
 
-    def end(self, *, hard: bool) -> None:
-        """End a child that does not answer: SIGTERM, or SIGKILL if `hard`. Each is sent once."""
-        if self._hard or (self.ending and not hard):
-            return
-        self.ending, self._hard = True, hard
-        _log.warning("engine does not stop; sending %s", "SIGKILL" if hard else "SIGTERM")
-        if hard:
-            self._handle.kill()
-        else:
+    def end(self) -> None:
+        """End a child that does not answer: SIGTERM, and SIGKILL when called again later. Each is sent once."""
+        now = self._clock.monotonic()
+        if self._term_at is None:
+            self._term_at, self.ending = now, True
+            _log.warning("engine does not stop; sending SIGTERM")
             self._handle.terminate()
+        elif not self._hard and now - self._term_at >= self._care.term:
+            self._hard = True
+            _log.warning("engine does not stop; sending SIGKILL")
+            self._handle.kill()
 
     def close(self, grace: float) -> None:
         """See the child out."""

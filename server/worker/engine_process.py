@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeAlias, cast
 
 from pipelines.contract import Command, EngineEvent
@@ -48,6 +49,10 @@ class EngineHandle(Protocol):
 
     def kill(self) -> None:
         """End the process (SIGKILL)."""
+        ...
+
+    def memory(self) -> int:
+        """Return how many bytes of memory the process holds; 0 where nobody knows."""
         ...
 
     def close(self, grace: float) -> None:
@@ -96,6 +101,16 @@ class EngineProcess:
     def kill(self) -> None:
         """Send SIGKILL."""
         self._signal(signal.SIGKILL)
+
+    def memory(self) -> int:
+        """Return the resident set, where there is a /proc."""
+        if self._process is None:
+            return 0
+        try:
+            pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        except (OSError, IndexError):  # another system, or it is gone
+            return 0
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def close(self, grace: float) -> None:
         """Close the pipe and see the child out."""

@@ -108,6 +108,7 @@ def picture_receipt(drawing: Drawing, sample: int, weights: HashedWeights, tool:
         },
         "device": drawing.device,
         "dtype": facts.dtype,
+        "rows": facts.rows,
         "versions": {
             "easel": tool.removeprefix("easel").strip(),
             "python": platform.python_version(),

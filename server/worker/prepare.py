@@ -1,5 +1,6 @@
 """From a claimed task to an engine's request: its values in engine terms, its LoRAs looked up."""
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
@@ -9,6 +10,9 @@ from models.catalogue import Catalogue
 from models.file_inputs import file_parameters
 from models.gate.gate import Gate
 from models.generation import SdxlValues, sdxl_values
+from models.plan import StepPlan, plan_of
+from models.plan_timesteps import UnknownSchedule
+from models.plan_weights import schedules_of
 from models.prompt import LoraTag, split_lora_tags
 from models.selection import ADDRESS_FIELD, read_selection
 from models.shipped import drawn_size
@@ -19,6 +23,8 @@ from server.domain.refusal import NewRefusal, Stage, sha256_of
 from server.domain.task import Task
 from server.domain.types import JsonObject
 from server.worker.receipt import receipt_of
+
+_log = logging.getLogger(__name__)
 
 
 class CannotPrepare(Exception):
@@ -91,10 +97,18 @@ class CardPreparation:
         return Prepared(
             request=request,
             remarks=notes,
-            receipt=receipt_of(request, self._weights, asked),
+            receipt=receipt_of(request, self._weights, asked, self._plan(request)),
             values=_told(card, task),
             enlarged_to=asked if asked != drawn else None,
         )
+
+    def _plan(self, request: GenerationRequest) -> StepPlan | None:
+        """Plan the steps; None where that can't be known, which keeps nothing from being drawn."""
+        try:
+            return plan_of(request, schedules_of(self._weights))
+        except (UnknownSchedule, KeyError) as error:
+            _log.warning("no plan for %s: %s", request.noise_scheduler, error)
+            return None
 
     def _card(self, task: Task) -> Card:
         owner, _, name = task.model.partition("/")

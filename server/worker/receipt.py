@@ -5,22 +5,27 @@ A subject is an object; where there is something to say to people it has a `note
 
 from typing import Final
 
+from models.plan import StepPlan
 from models.vocabulary import read_vocabulary
 from models.weights import WeightSet
 from pipelines.contract import GenerationRequest
 from server.domain.types import JsonObject, JsonValue
+from server.services.plan_shape import plan_subject
 
 _MOST_WORDS: Final = 50
 _LONGEST_WORD: Final = 40
 
 
-def receipt_of(request: GenerationRequest, weights: WeightSet | None, delivered: tuple[int, int]) -> JsonObject:
+def receipt_of(
+    request: GenerationRequest, weights: WeightSet | None, delivered: tuple[int, int], plan: StepPlan | None
+) -> JsonObject:
     """Return what is known before the first step; `delivered` is the size that was asked for."""
+    planned: JsonObject = {} if plan is None else {"plan": plan_subject(plan)}
     if weights is None:
-        return {"miniature": False, "weights": {"name": "fake"}}
+        return {"miniature": False, "weights": {"name": "fake"}, **planned}
     if not weights.miniature:
-        return {"miniature": False, "weights": _real(request, weights)}
-    receipt: dict[str, JsonValue] = {"miniature": True, "weights": _miniature()}
+        return {"miniature": False, "weights": _real(request, weights), **planned}
+    receipt: dict[str, JsonValue] = {"miniature": True, "weights": _miniature(), **planned}
     if delivered != (request.width, request.height):
         receipt["size"] = _size((request.width, request.height), delivered)
     if unknown := _unknown(request):

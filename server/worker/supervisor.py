@@ -16,7 +16,7 @@ from server.ports.previews import PreviewBoard
 from server.ports.refusals import RefusalLog
 from server.services.rescue import rescue
 from server.worker.desk import Desk, DeskNote, DeskPorts
-from server.worker.engine_child import EngineChild
+from server.worker.engine_child import Care, EngineChild
 from server.worker.engine_process import EngineHandle, Exited, Heard
 from server.worker.inputs import InputSource
 from server.worker.labels import Labels
@@ -30,8 +30,9 @@ _log = logging.getLogger(__name__)
 class Timing:
     """Seconds: how long things last and how often they are looked at.
 
-    `stall` is how long an engine may draw without a word before its process is ended, `retry` the pause after a write
-    that found the database away, `restarts` the pauses before the next engine child, by how many have died since one
+    `stall` is how long an engine may draw without a word before its process is ended, `load` how long it may load
+    without one, `term` how long SIGTERM has before SIGKILL; `retry` is the pause after a write that found the database
+    away, `restarts` the pauses before the next engine child, by how many have died since one
     last finished something.
     """
 
@@ -43,6 +44,8 @@ class Timing:
     stop_grace: float = 5.0
     retry: float = 1.0
     stall: float = 600.0
+    load: float = 600.0
+    term: float = 3.0
     restarts: tuple[float, ...] = (0.0, 1.0, 5.0, 30.0)
 
 
@@ -74,7 +77,13 @@ class Supervisor:
     """Runs until it is stopped: once to drain, twice to hand back at once."""
 
     def __init__(
-        self, worker: Worker, outside: Outside, preparation: Preparation, timing: Timing, limits: Limits
+        self,
+        worker: Worker,
+        outside: Outside,
+        preparation: Preparation,
+        timing: Timing,
+        limits: Limits,
+        recycle: int | None = None,
     ) -> None:
         self._worker = worker
         self._out = outside
@@ -82,7 +91,9 @@ class Supervisor:
         self._timing = timing
         self._limits = limits
         self._inbox: queue.SimpleQueue[_Note] = queue.SimpleQueue()
-        self._child = EngineChild(outside.engine, self._inbox.put, outside.clock, timing.restarts)
+        term = min(timing.term, timing.stop_grace)
+        care = Care(restarts=timing.restarts, load=timing.load, term=term, recycle=recycle)
+        self._child = EngineChild(outside.engine, self._inbox.put, outside.clock, care)
         ports = DeskPorts(
             tasks=outside.tasks,
             refusals=outside.refusals,
@@ -120,6 +131,7 @@ class Supervisor:
         while not self._done():
             if not self._stops:
                 self._child.start_if_due()
+            self._child.end_if_stuck()
             self._tick()
             self._hear(self._next())
         if self._desk.unwritten:
@@ -208,6 +220,10 @@ class Supervisor:
             self._out.wakeups.wake()
 
     def _claim(self) -> None:
+        if self._child.bloated:
+            if not self._desk:
+                self._child.recycle()
+            return
         while self._child.ready and not self._stops and len(self._desk) < self._capacity:
             claimed = self._out.tasks.claim(self._worker.id, self._models, self._timing.lease)
             if claimed is None:

@@ -23,7 +23,10 @@ from pipelines.fake import FakeEngine
 from pipelines.sdxl import SdxlEngine
 from tests.sdxl import Miniature, miniature_fixture, request_for, run_dry  # noqa: F401 - a fixture
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning",
+    "ignore:__array_wrap__ must accept context:DeprecationWarning",
+)
 
 ANSWERS = (Finished, Failed, Withdrawn)
 

@@ -10,14 +10,17 @@ import torch
 from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline
 from safetensors.torch import load_file, save_file
 
+from models.noise_schedulers import NOISE_SCHEDULERS
 from pipelines.contract import Failed, Finished, GenerationRequest, LogLine, LoraUse, Phase, SampleDone, Stepped
-from pipelines.noise_schedulers import NOISE_SCHEDULERS
 from tests.sdxl import Darkroom, Miniature, miniature_fixture, request_for  # noqa: F401 - a fixture
 
 LORA_TOLERANCE = 1e-4
 
 # diffusers turns tensors into arrays in a way that numpy 2 frowns on
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:__array_wrap__ must accept context:DeprecationWarning"),  # its DEIS
+]
 
 
 class Reference:
@@ -33,9 +36,10 @@ class Reference:
 
     def draw(self, request: GenerationRequest, seed: int, output_type: str = "latent"):
         """Draw one sample."""
-        scheduler = getattr(diffusers, request.noise_scheduler)
-        self.base.scheduler = scheduler.from_pretrained(self._miniature.base, subfolder="scheduler")
-        self.refiner.scheduler = scheduler.from_pretrained(self._miniature.refiner, subfolder="scheduler")
+        wanted = NOISE_SCHEDULERS[request.noise_scheduler]
+        scheduler, options = getattr(diffusers, wanted.kind), {"subfolder": "scheduler", **wanted.overrides}
+        self.base.scheduler = scheduler.from_pretrained(self._miniature.base, **options)
+        self.refiner.scheduler = scheduler.from_pretrained(self._miniature.refiner, **options)
         generator = torch.Generator("cpu").manual_seed(seed)
         common = {
             "prompt": request.prompt,
@@ -103,7 +107,9 @@ def test_latents_are_diffusers_to_the_bit(darkroom, reference, noise_scheduler, 
     ],
     ids=str,
 )
-@pytest.mark.parametrize("noise_scheduler", ["EulerAncestralDiscreteScheduler", "PNDMScheduler"])
+@pytest.mark.parametrize(
+    "noise_scheduler", ["EulerAncestralDiscreteScheduler", "PNDMScheduler", "Heun", "KDPM2 Karras"]
+)
 def test_odd_requests_are_diffusers_to_the_bit(darkroom, reference, noise_scheduler, changes):
     request = request_for(noise_scheduler=noise_scheduler, **changes)
     assert torch.equal(darkroom.final_latents(request), reference.draw(request, request.seed))

@@ -63,7 +63,11 @@ def test_a_run_with_lora_and_refiner_becomes_pictures(easel):
     steps = [frame["message"] for frame in frames if frame["type"] == "task_output"]
     assert steps[-1]["stepTotal"] == "20"  # 8 in the base, 2 in the refiner, of each of two samples
     assert [frame["message"] for frame in frames if frame["type"] == "task_error"] == []
-    assert task["receipt"] == {"miniature": False, "weights": {"name": BASE, "refiner": REFINER}}
+    assert task["receipt"] == {
+        "miniature": False,
+        "weights": {"name": BASE, "refiner": REFINER},
+        "plan": {"base": 8, "refiner": 2, "steps": 20, "unetevaluations": 40, "handover": 200},
+    }
 
 
 def test_sample_i_is_the_picture_of_seed_plus_i(easel):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from models.card import Card
 from models.catalogue import Catalogue
+from models.noise_schedulers import NOISE_SCHEDULERS
 from models.parameters import RANDOM_SEEDS, ParameterError, check, random_seed
 
 DRAWN = 77
@@ -240,12 +241,40 @@ def test_only_base_model_leaves_the_refiner_out(card):
     assert checked(card, refiner=" --only_base_model ")["refiner"] == "--only_base_model"
 
 
-@pytest.mark.parametrize("sent", ["Euler", "eulerdiscretescheduler", 4, True, "\ud800"])
+@pytest.mark.parametrize("sent", ["Nothing", "Euler 2", "DPM++", "+", 4, True, "\ud800"])
 def test_an_unknown_scheduler_is_refused_with_the_choices(card, sent):
-    assert refusal(card, scheduler=sent) == (
-        "Request parameter [scheduler] must be one of: EulerDiscreteScheduler, DDIMScheduler, LMSDiscreteScheduler, "
-        "DPMSolverMultistepScheduler, PNDMScheduler, DDPMScheduler, EulerAncestralDiscreteScheduler"
-    )
+    said = refusal(card, scheduler=sent)
+    assert said == f"Request parameter [scheduler] must be one of: {', '.join(NOISE_SCHEDULERS)}"
+    assert said.startswith("Request parameter [scheduler] must be one of: EulerDiscreteScheduler, DDIMScheduler, LMS")
+
+
+@pytest.mark.parametrize(
+    ("sent", "value"),
+    [
+        ("Euler", "EulerDiscreteScheduler"),
+        ("eulerdiscretescheduler", "EulerDiscreteScheduler"),
+        ("euler a", "EulerAncestralDiscreteScheduler"),
+        ("DPM++ 2M", "DPMSolverMultistepScheduler"),
+        ("dpmpp_2m", "DPMSolverMultistepScheduler"),
+        ("DPM++ 2M Karras", "DPM++ 2M Karras"),
+        ("dpmpp_2m_sde_karras", "DPM++ 2M SDE Karras"),
+        ("DPM++ 2M SGM Uniform", "DPM++ 2M trailing"),
+        ("uni_pc", "UniPC"),
+        ("UniPCMultistepScheduler", "UniPC"),
+        ("DPM2 Karras", "KDPM2 Karras"),
+        ("HeunDiscreteScheduler", "Heun"),
+        ("ddim", "DDIMScheduler"),
+    ],
+)
+def test_schedulers_are_known_under_the_names_their_users_write(card, sent, value):
+    assert checked(card, scheduler=sent)["scheduler"] == value
+
+
+def test_no_spelling_means_two_schedulers(card):
+    scheduler = card.parameter("scheduler")
+    for option in scheduler.options:
+        for text in (option.value, option.label, *option.aliases):
+            assert [it.value for it in scheduler.options if it.means(text)] == [option.value]
 
 
 @pytest.mark.parametrize("sent", [None, "", " \n\t ", "/* prompt value */", "\u00a0"])
@@ -346,7 +375,7 @@ def test_every_cards_defaults_pass_their_own_schema(catalogue: Catalogue):
 def test_every_schedulers_name_is_taken(card):
     scheduler = card.parameter("scheduler")
     assert scheduler is not None
-    assert len(scheduler.choices) == 7
+    assert scheduler.choices == tuple(NOISE_SCHEDULERS)
     for name in scheduler.choices:
         assert checked(card, scheduler=name)["scheduler"] == name
 

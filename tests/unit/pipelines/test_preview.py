@@ -13,7 +13,10 @@ from pipelines.noise_schedulers import NOISE_SCHEDULERS, build_noise_scheduler
 from pipelines.preview import MAX_SIDE, LatentColours, Outlook, Previewer
 from pipelines.watching import Watching
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning",
+    "ignore:__array_wrap__ must accept context:DeprecationWarning",
+)
 
 
 @pytest.fixture(scope="module")

@@ -87,6 +87,7 @@ class ScriptedEngine:
     script: Script = works
     loads: bool = True
     starts: int = 0
+    bytes: int = 0
     commands: list[Command] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
 
@@ -136,6 +137,9 @@ class ScriptedEngine:
         self.ended.append(how)
         self._alive = False
         self._hear(Exited(code))
+
+    def memory(self) -> int:
+        return self.bytes
 
     def close(self, grace: float) -> None:
         self.ended.append(f"close {grace}")
@@ -188,7 +192,7 @@ class Disk(LocalFiles):
 class Shop:
     """A supervisor at work, and everything around it."""
 
-    def __init__(self, engine: ScriptedEngine, folder, **timing: float) -> None:
+    def __init__(self, engine: ScriptedEngine, folder, recycle: int | None = None, **timing: float) -> None:
         self.now = 1_700_000_000.0
         self.stores = MemoryStores(now=lambda: self.now)
         self.troubled = Troubled(self.stores)
@@ -225,7 +229,8 @@ class Shop:
             "retry": 0.05,
         }
         preparation = CardPreparation(self.catalogue, self.models, None, self.gate)
-        self.supervisor = Supervisor(worker, outside, preparation, Timing(**{**paces, **timing}), Limits())
+        settled = Timing(**{**paces, **timing})
+        self.supervisor = Supervisor(worker, outside, preparation, settled, Limits(), recycle)
         self.code: int | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -286,8 +291,8 @@ class Shop:
 
 
 @contextmanager
-def shop(engine: ScriptedEngine, folder, **timing: float) -> Iterator[Shop]:
-    opened = Shop(engine, folder, **timing)
+def shop(engine: ScriptedEngine, folder, recycle: int | None = None, **timing: float) -> Iterator[Shop]:
+    opened = Shop(engine, folder, recycle, **timing)
     opened.start()
     try:
         yield opened

@@ -1,0 +1,59 @@
+"""`python -m tests.chaos EXPERIMENT …`: one experiment, or the sum of what has been measured of this commit."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.clock import clock
+from tests.chaos.disk import disk, slow_disk
+from tests.chaos.kills import kills, stops
+from tests.chaos.mutations import mutations
+from tests.chaos.outages import outages
+from tests.chaos.stage import facts
+from tests.chaos.times import times
+from tests.chaos.zombies import quiet, zombies
+
+RESULTS = Path(__file__).parents[2] / "bench" / "results"
+
+Experiment = Callable[[argparse.Namespace], dict[str, Any]]
+
+EXPERIMENTS: Mapping[str, Experiment] = {
+    "clock": lambda args: clock(args.database, rounds=args.rounds, seed=args.seed),
+    "disk": lambda args: disk(args.database, rounds=args.rounds, seed=args.seed),
+    "slow-disk": lambda args: slow_disk(args.database, seconds=args.minutes * 60, seed=args.seed),
+    "times": lambda args: times(args.database, rounds=args.rounds),
+    "kills": lambda args: kills(args.database, tasks=args.tasks, seconds=args.minutes * 60, seed=args.seed),
+    "mutations": lambda args: mutations(seed=args.seed),
+    "outages": lambda args: outages(rounds=args.rounds, seed=args.seed, away=args.away),
+    "quiet": lambda args: quiet(args.database, tasks=args.tasks, seed=args.seed),
+    "zombies": lambda args: zombies(args.database, seconds=args.minutes * 60, seed=args.seed),
+    "stops": lambda args: stops(args.database, tasks=args.tasks, seed=args.seed),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("experiment", choices=sorted(EXPERIMENTS))
+    parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--tasks", type=int, default=2000)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--away", type=float, default=0)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    args = parser.parse_args()
+    result = {"experiment": args.experiment, **facts(args.database, args.seed), **EXPERIMENTS[args.experiment](args)}
+    args.out.mkdir(parents=True, exist_ok=True)
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    path = args.out / f"chaos-{args.experiment}-{args.database}-{stamp}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    sys.stdout.write(json.dumps(result, indent=1) + f"\n{path}\n")
+    return 1 if result.get("violations") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""The checker has teeth: with a guard taken out of a copy of the tree, an experiment must turn red."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+_ROOMS = ("server", "pipelines", "models", "migrations", "tests", "bench", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """What is taken out: `old` becomes `new` in `file`; then `words` must find one of `red`."""
+
+    file: str
+    old: str
+    new: str
+    words: tuple[str, ...]
+    red: frozenset[str]
+
+
+MUTATIONS = {
+    "the fence": Mutation(
+        "server/adapters/sql/fence.py",
+        "        TASKS.c.id == lease.task_id,\n        TASKS.c.attempt == lease.attempt,\n"
+        "        TASKS.c.lease_token == lease.token,\n",
+        "        TASKS.c.id == lease.task_id,\n",
+        ("zombies", "--minutes", "0.7"),
+        frozenset({"I5", "I3"}),
+    ),
+    "BEGIN IMMEDIATE": Mutation(
+        "server/adapters/sql/sqlite.py",
+        'begin="BEGIN IMMEDIATE"',
+        'begin="BEGIN"',
+        ("quiet", "--tasks", "300"),
+        frozenset({"quiet", "I1"}),
+    ),
+    "the outbox": Mutation(
+        "server/adapters/sql/tasks.py",
+        'if to is TaskStatus.POSTPROCESS_END and row["callback_url"]:',
+        "if False:",
+        ("quiet", "--tasks", "300"),
+        frozenset({"I7"}),
+    ),
+}
+
+
+def mutations(*, seed: int) -> dict[str, Any]:
+    """Run every mutation; return which invariants turned red, and as violations those that did not."""
+    found = {name: _red(mutation, seed) for name, mutation in MUTATIONS.items()}
+    missed = [name for name, red in found.items() if not MUTATIONS[name].red & red.keys()]
+    return {"red": found, "violations": {"mutations": [len(missed), *missed]} if missed else {}}
+
+
+def _red(mutation: Mutation, seed: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="easel-mutant-") as folder:
+        tree = Path(folder)
+        for room in _ROOMS:
+            copy = shutil.copytree if (ROOT / room).is_dir() else shutil.copy
+            copy(ROOT / room, tree / room)
+        path = tree / mutation.file
+        source = path.read_text()
+        if mutation.old not in source:
+            raise ValueError(f"{mutation.file} does not hold what is to be taken out: {mutation.old!r}")
+        path.write_text(source.replace(mutation.old, mutation.new))
+        out = tree / "results"
+        subprocess.run(
+            [sys.executable, "-m", "tests.chaos", *mutation.words, "--seed", str(seed), "--out", str(out)],
+            cwd=tree,
+            env=os.environ | {"PYTHONPATH": str(tree)},
+            check=False,
+            stdout=subprocess.DEVNULL,
+            timeout=600,
+        )
+        results = list(out.glob("*.json"))
+        return json.loads(results[0].read_text())["violations"] if results else {}
