@@ -173,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="small pictures; the figures mean nothing")
     parser.add_argument("--into", type=Path, default=RESULTS, help="the folder for the result")
     given = parser.parse_args(arguments)
-    side, photographs, steps, repeats = (320, 1, 2, 1) if given.quick else (1024, 5, 20, 5)
+    side, photographs, steps, repeats = (320, 1, 2, 1) if given.quick else (1024, 4, 16, 3)
     found = [measure(name, pictures, repeats) for name, pictures in kinds(side, photographs, steps)]
     pause = longest_pause(photograph(0, side), repeats)
     at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())

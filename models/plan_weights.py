@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 from models.plan import Schedules
 from models.plan_timesteps import SDXL_CONFIG, ScheduleConfig, UnknownSchedule, schedule_config
@@ -27,4 +28,4 @@ def _read(expert: Path) -> ScheduleConfig:
         return SDXL_CONFIG  # a checkpoint in one file brings none, and is drawn with SDXL's own
     except (OSError, ValueError) as error:
         raise UnknownSchedule(f"{path} can't be read") from error
-    return schedule_config(config) if isinstance(config, dict) else schedule_config({})
+    return schedule_config(cast("dict[str, Any]", config) if isinstance(config, dict) else {})

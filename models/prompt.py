@@ -21,19 +21,27 @@ _TIGHT_BEFORE = ")]}.;!?\n\r"
 
 @dataclass(frozen=True, slots=True)
 class LoraTag:
-    """A LoRA that the prompt asks for; 1.0 is the weight as trained."""
+    """A LoRA that the prompt asks for; 1.0 is the weight as trained.
+
+    `text_encoder_weight` is its weight in the text encoders; None: the same.
+    """
 
     name: str
     weight: float
+    text_encoder_weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt taken apart: the text for the text encoders, the LoRAs, and remarks for the client's log."""
+    """A prompt taken apart: the text without tags, the LoRAs, remarks for the client's log, and the dropped tags.
+
+    `dropped` holds what stood in the first MAX_NOTES tags that can't be used, each as far as it is shown.
+    """
 
     text: str
     loras: tuple[LoraTag, ...]
     notes: tuple[str, ...]
+    dropped: tuple[str, ...] = ()
 
 
 def split_lora_tags(prompt: str) -> Prompt:
@@ -44,48 +52,56 @@ def split_lora_tags(prompt: str) -> Prompt:
     and nothing at the ends or beside a bracket. Everything else stays as written. Of tags with the same name the
     last weight counts.
     """
-    found: dict[str, LoraTag] = {}
-    notes: list[str] = []
+    found = _Found()
 
     def take(match: re.Match[str]) -> str:
-        tag = _read_tag(match[1], notes)
-        if tag is not None:
-            _keep(tag, found, notes)
+        found.take(match[1])
         return _HOLE
 
-    text = _AROUND_HOLES.sub(_separator, _TAG.sub(take, prompt))
+    holed, tags = _TAG.subn(take, prompt)
+    text = _AROUND_HOLES.sub(_separator, holed) if tags else prompt
+    notes = found.notes
     if len(notes) > MAX_NOTES:
         notes[MAX_NOTES:] = [f"{len(notes) - MAX_NOTES} more remarks about LoRA tags are left out."]
-    return Prompt(text, tuple(found.values()), tuple(notes))
+    return Prompt(text, tuple(found.tags.values()), tuple(notes), tuple(found.dropped[:MAX_NOTES]))
 
 
-def _read_tag(content: str | None, notes: list[str]) -> LoraTag | None:
-    if content is None:
-        notes.append("A LoRA tag without its closing > was dropped.")
-        return None
-    name, *weights = (part.strip() for part in content.split(":", _MOST_PARTS))
-    shown = _shown(content)
-    if not name:
-        notes.append(f"<lora:{shown}> names no LoRA and was ignored.")
-        return None
-    numbers = [number_of(weight) for weight in weights]
-    usable = [number for number in numbers if number is not None and abs(number) <= MAX_LORA_WEIGHT]
-    if len(usable) < len(numbers) or len(numbers) >= _MOST_PARTS:
-        notes.append(f"<lora:{shown}> was ignored: its weight must be a number from -5 to 5.")
-        return None
-    if len(usable) > 1:
-        notes.append(f"<lora:{shown}>: the second weight is ignored; the first counts for the text encoders too.")
-    return LoraTag(name, float(usable[0]) if usable else 1.0)
+class _Found:
+    """The tags found so far."""
 
+    def __init__(self) -> None:
+        self.tags: dict[str, LoraTag] = {}
+        self.notes: list[str] = []
+        self.dropped: list[str] = []
 
-def _keep(tag: LoraTag, found: dict[str, LoraTag], notes: list[str]) -> None:
-    key = tag.name.casefold()
-    if key in found:
-        notes.append(f"LoRA {_shown(tag.name)} is named more than once; the last weight counts.")
-    elif len(found) >= MAX_LORAS:
-        notes.append(f"LoRA {_shown(tag.name)} was ignored: a prompt can use {MAX_LORAS} LoRAs.")
-        return
-    found[key] = tag
+    def take(self, content: str | None) -> None:
+        """Take what stands in a tag; None if it never closes."""
+        if content is None:
+            self._drop("<lora:", "A LoRA tag without its closing > was dropped.")
+            return
+        name, *weights = (part.strip() for part in content.split(":", _MOST_PARTS))
+        shown = f"<lora:{_shown(content)}>"
+        numbers = [number_of(weight) for weight in weights]
+        usable = [float(number) for number in numbers if number is not None and abs(number) <= MAX_LORA_WEIGHT]
+        if not name:
+            self._drop(shown, f"{shown} names no LoRA and was ignored.")
+        elif len(usable) < len(numbers) or len(numbers) >= _MOST_PARTS:
+            self._drop(shown, f"{shown} was ignored: its weight must be a number from -5 to 5.")
+        else:
+            self._keep(LoraTag(name, *(usable or [1.0])), shown)
+
+    def _keep(self, tag: LoraTag, shown: str) -> None:
+        key = tag.name.casefold()
+        if key in self.tags:
+            self.notes.append(f"LoRA {_shown(tag.name)} is named more than once; the last weight counts.")
+        elif len(self.tags) >= MAX_LORAS:
+            self._drop(shown, f"LoRA {_shown(tag.name)} was ignored: a prompt can use {MAX_LORAS} LoRAs.")
+            return
+        self.tags[key] = tag
+
+    def _drop(self, shown: str, note: str) -> None:
+        self.notes.append(note)
+        self.dropped.append(shown)
 
 
 def _shown(text: str) -> str:

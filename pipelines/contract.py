@@ -34,7 +34,8 @@ class GenerationRequest:
 
     `steps` and `refiner_steps` are diffusers' `num_inference_steps`, which count the whole schedule; the base expert
     runs the part before `high_noise_frac` (`denoising_end`), the refiner the part after it (`denoising_start`).
-    0 < `high_noise_frac` < 1 where `use_refiner`. LoRAs are already resolved, and no tag is left in `prompt`.
+    0 < `high_noise_frac` < 1 where `use_refiner`. LoRAs are already resolved, and no tag is left in `prompt`; brackets,
+    escapes and BREAKs (`models.emphasis`) are, in both prompts.
     Generations of one `share` divide one share of the device among them.
     """
 

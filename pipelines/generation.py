@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import torch
 
+from models.chunks import MAX_CHUNKS
 from pipelines.contract import (
     EngineEvent,
     Finished,
@@ -20,7 +21,7 @@ from pipelines.contract import (
 )
 from pipelines.decoding import decode
 from pipelines.denoise import Leg, Sample, base_leg, refiner_leg, start_sample
-from pipelines.encoding import Conditioning, encode, tokens_lost
+from pipelines.encoding import Conditioning, PromptEncoder
 from pipelines.errors import GenerationError
 from pipelines.fairness import Offer
 from pipelines.loading import Expert
@@ -101,13 +102,10 @@ class Generation:
         check_request(request, studio.base)
         legs = [leg for leg in self._legs() if len(leg.timesteps)]
         loras = studio.read_loras(request.loras)
-        parts: dict[Phase, _Part] = {}
         # the refiner shares a text encoder with the base and never sees a LoRA
-        studio.dress_text_encoders(NO_LORA)
-        if refiner := self._refiner():
-            parts[Phase.REFINER] = self._part(refiner)
-        studio.dress_text_encoders(loras)
-        parts[Phase.BASE] = self._part(studio.base)
+        parts = {Phase.BASE: self._part(studio.base, studio.base_prompts, loras)}
+        if studio.refiner and studio.refiner_prompts and self._wants_refiner():
+            parts[Phase.REFINER] = self._part(studio.refiner, studio.refiner_prompts, NO_LORA)
         self._prepared = _Prepared(
             loras=loras,
             parts=parts,
@@ -119,12 +117,12 @@ class Generation:
         started = Started(request.generation_id, self._total_steps(self._prepared))
         return [*(LogLine(request.generation_id, line) for line in self._remarks()), started]
 
-    def _part(self, expert: Expert) -> _Part:
+    def _part(self, expert: Expert, prompts: PromptEncoder, loras: LoraSet) -> _Part:
         request = self.request
-        conditioning = encode(
-            expert,
-            prompt=request.prompt,
-            negative_prompt=request.negative_prompt,
+        conditioning = prompts.encode(
+            request.prompt,
+            request.negative_prompt,
+            loras=loras,
             width=request.width,
             height=request.height,
             guided=request.guidance_scale > 1,
@@ -142,8 +140,8 @@ class Generation:
         if self._wants_refiner() and self._studio.refiner is None:
             remarks.append("No refiner is loaded; the base draws all steps.")
         for name, text in (("prompt", self.request.prompt), ("negative prompt", self.request.negative_prompt)):
-            if lost := tokens_lost(self._studio.base, text):
-                remarks.append(f"The {name} is too long; its last {lost} tokens were left out.")
+            if lost := self._studio.base_prompts.left_out(text):
+                remarks.append(f"The {name} is longer than {MAX_CHUNKS} chunks; its last {lost} tokens were left out.")
         return remarks
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────

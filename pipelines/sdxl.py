@@ -219,6 +219,8 @@ class SdxlEngine:
 
     def _clean_up(self, failure: "_Failure") -> None:
         if failure.out_of_memory:
+            if self._studio is not None:
+                self._studio.embeddings.clear()
             gc.collect()
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 
 from pipelines.contract import LoraUse
+from pipelines.embedding_cache import EmbeddingCache
+from pipelines.encoding import PromptEncoder
 from pipelines.loading import Expert, Weights
 from pipelines.lora import FusedModule, LoraSet, read_lora_set
 from pipelines.lora_files import UNET
@@ -27,6 +29,9 @@ class Studio:
             for expert in (weights.base, weights.refiner)
             if expert is not None
         }
+        self.embeddings = EmbeddingCache()
+        self.base_prompts = self._prompt_encoder("base", weights.base)
+        self.refiner_prompts = self._prompt_encoder("refiner", weights.refiner) if weights.refiner else None
 
     def width_of(self, expert: Expert) -> Width:
         """Return how many samples one of the expert's forwards holds."""
@@ -49,3 +54,6 @@ class Studio:
         for name, fused in self._fused.items():
             if name != UNET:
                 fused.wear(loras)
+
+    def _prompt_encoder(self, name: str, expert: Expert) -> PromptEncoder:
+        return PromptEncoder(name, expert, self.dress_text_encoders, self.embeddings)

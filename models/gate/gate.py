@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Protocol
 
+from models.emphasis import plain_text, read_emphasis
 from models.gate.lexicon import Rule, Signal, read_lexicon
 from models.gate.matcher import Findings, Matcher, Overworked, found_rules
 from models.gate.normal import normalise
@@ -81,11 +82,16 @@ def load_gate() -> Gate:
 
 
 def _views(prompt: str, names: Collection[str]) -> Iterator[str]:
-    """Yield the prompt as it stands, without its syntax, and without its LoRA tags: each may hide a word in another."""
+    """Yield the prompt as it stands, without its syntax, without its LoRA tags, and as the text encoders read it.
+
+    Each may hide a word that another shows.
+    """
     behind = " " + " ".join(names)
+    without_tags = split_lora_tags(prompt).text
     yield prompt + behind
     yield _SYNTAX.sub(" ", prompt) + behind
-    yield _SYNTAX.sub(" ", split_lora_tags(prompt).text) + behind
+    yield _SYNTAX.sub(" ", without_tags) + behind
+    yield plain_text(read_emphasis(without_tags)) + behind
 
 
 def _count_together(one: Rule, other: Rule) -> bool:

@@ -15,6 +15,11 @@ _SAMPLERS: Final = {
     "DPMSolverMultistepScheduler": "DPM++ 2M",
     "PNDMScheduler": "PLMS",
     "DDPMScheduler": "DDPM",
+    "DPM++ 2M trailing": "DPM++ 2M SGM Uniform",
+    "Euler trailing": "Euler SGM Uniform",
+    "Euler a trailing": "Euler a SGM Uniform",
+    "KDPM2": "DPM2",
+    "KDPM2 Karras": "DPM2 Karras",
 }
 """Names of the same samplers there; others keep their name."""
 

@@ -16,12 +16,14 @@ from models.plan_weights import schedules_of
 from models.prompt import LoraTag, split_lora_tags
 from models.selection import ADDRESS_FIELD, read_selection
 from models.shipped import drawn_size
+from models.tokens import tokenizers_of
 from models.weights import WeightSet
 from pipelines.contract import GenerationRequest, LoraUse
 from server.domain.errors import Refused
 from server.domain.refusal import NewRefusal, Stage, sha256_of
 from server.domain.task import Task
 from server.domain.types import JsonObject
+from server.services.prompt_report import prompt_report
 from server.worker.receipt import receipt_of
 
 _log = logging.getLogger(__name__)
@@ -74,6 +76,7 @@ class CardPreparation:
         self._catalogue = catalogue
         self._gate = gate
         self._weights = weights
+        self._tokenizers = tokenizers_of(weights)
         self.models = models
 
     def prepare(self, task: Task, generation_id: str) -> Prepared:
@@ -87,17 +90,20 @@ class CardPreparation:
         notes = [*selection.notes, *prompt.notes, *(f"negativePrompt: {note}" for note in negative.notes)]
         of_card = (LoraTag(lora.name, lora.weight) for lora in card.loras)
         tags = (*of_card, *prompt.loras)
-        uses = self._resolve(tags, notes)
+        uses, unknown = self._resolve(tags)
+        notes += [f"LoRA {name[:60]!r} is not installed here and was ignored." for name in unknown]
         self._screen(task, (drawing.prompt, prompt.text), [*(tag.name for tag in tags), *(use.name for use in uses)])
         asked = drawing.width, drawing.height
         side = self._weights.miniature_side if self._weights else None
         drawn = asked if side is None else drawn_size(*asked, side)
         expanded = replace(drawing, prompt=prompt.text, negative_prompt=negative.text)
         request = _request(generation_id, expanded, drawn, uses)
+        guided = request.guidance_scale > 1
+        report = prompt_report(prompt, negative, guided=guided, used=uses, unknown=unknown, tokenizers=self._tokenizers)
         return Prepared(
             request=request,
             remarks=notes,
-            receipt=receipt_of(request, self._weights, asked, self._plan(request)),
+            receipt={**receipt_of(request, self._weights, asked, self._plan(request)), "prompt": report},
             values=_told(card, task),
             enlarged_to=asked if asked != drawn else None,
         )
@@ -132,16 +138,22 @@ class CardPreparation:
                 )
             )
 
-    def _resolve(self, tags: tuple[LoraTag, ...], notes: list[str]) -> tuple[LoraUse, ...]:
-        """Look the tags up; a prompt's word about a LoRA outweighs the card's."""
+    def _resolve(self, tags: Sequence[LoraTag]) -> tuple[tuple[LoraUse, ...], list[str]]:
+        """Look the tags up, and return what is not installed too; a prompt's word about a LoRA outweighs the card's."""
         uses: dict[str, LoraUse] = {}
+        unknown: list[str] = []
         for tag in tags:
             path = None if self._weights is None else self._weights.lora_for(tag.name)
             if path is None:
-                notes.append(f"LoRA {tag.name[:60]!r} is not installed here and was ignored.")
+                unknown.append(tag.name)
             else:
-                uses[path.stem] = LoraUse(name=path.stem, path=str(path), weight=tag.weight)
-        return tuple(uses[name] for name in sorted(uses))
+                uses[path.stem] = LoraUse(
+                    name=path.stem,
+                    path=str(path),
+                    weight=tag.weight,
+                    text_encoder_weight=tag.text_encoder_weight,
+                )
+        return tuple(uses[name] for name in sorted(uses)), unknown
 
 
 def _told(card: Card, task: Task) -> JsonObject:

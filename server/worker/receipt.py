@@ -5,6 +5,7 @@ A subject is an object; where there is something to say to people it has a `note
 
 from typing import Final
 
+from models.emphasis import plain_text, read_emphasis
 from models.plan import StepPlan
 from models.vocabulary import read_vocabulary
 from models.weights import WeightSet
@@ -63,7 +64,8 @@ def _sides(size: tuple[int, int]) -> JsonObject:
 
 
 def _unknown(request: GenerationRequest) -> list[str]:
-    words = read_vocabulary().unknown_words(f"{request.prompt} {request.negative_prompt}")
+    read = (plain_text(read_emphasis(text)) for text in (request.prompt, request.negative_prompt))
+    words = read_vocabulary().unknown_words(" ".join(read))
     return [word[:_LONGEST_WORD] for word in words[:_MOST_WORDS]]
 
 

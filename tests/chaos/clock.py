@@ -1,6 +1,5 @@
 """The clock of the host jumps under running tasks: an hour, a day, five minutes back."""
 
-import os
 import random
 import time
 from importlib.util import find_spec
@@ -42,7 +41,7 @@ def clock(kind: str, *, rounds: int, seed: int) -> dict[str, Any]:
                 shift, jumps = shift + jump, jumps + 1
                 aside = offset.with_suffix(".new")
                 aside.write_text(f"{shift:+d}")
-                os.replace(aside, offset)
+                aside.replace(offset)
             _go_on(it, crowd, 8)
             offset.write_text("+0")
             crowd.give_up()

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
+from models.chunks import CHUNK_TOKENS, MAX_CHUNKS
 from pipelines.contract import Engine, EngineDefunct, Failed, Finished, LogLine, Phase, Started, Stepped, Withdrawn
 from pipelines.sdxl import SdxlEngine
 from tests.sdxl import Darkroom, miniature_fixture, request_for, run_dry  # noqa: F401 - a fixture
@@ -130,10 +131,11 @@ def test_a_queued_generation_is_withdrawn_at_once(darkroom):
     assert isinstance(run_dry(darkroom.engine)[-1], Finished)
 
 
-def test_text_beyond_77_tokens_is_reported_with_its_length(darkroom):
-    events = darkroom.draw(request_for(prompt="cat " * 100, negative_prompt="dog " * 75))
+def test_nothing_is_left_out_but_what_lies_beyond_the_last_chunk_and_that_is_said(darkroom):
+    most = MAX_CHUNKS * CHUNK_TOKENS
+    events = darkroom.draw(request_for(prompt="cat " * (most + 25), negative_prompt="dog " * most, steps=1))
     lines = [event.line for event in events if isinstance(event, LogLine)]
-    assert lines == ["The prompt is too long; its last 25 tokens were left out."]
+    assert lines == ["The prompt is longer than 32 chunks; its last 25 tokens were left out."]
 
 
 def test_one_expert_can_be_loaded_alone(miniature):

@@ -61,7 +61,10 @@ _RESULT: Final[Wire] = {
     "modeldescription": text("What the model is."),
     "attempt": integer("How often a worker has begun it; easel's own."),
     "outputsremoved": text("One sentence on why the outputs are gone; easel's own."),
-    "receipt": anything("What it is drawn with; empty until a worker knows. easel's own."),
+    "receipt": anything(
+        "What it is drawn with: `miniature`, `weights`, `size`, `words`; in `prompt` how both prompts were read: "
+        "`tokens` of each chunk, `weights`, `breaks`, `loras`. Empty until a worker knows. easel's own."
+    ),
     "partialoutputs": listed(ref("Output"), "Pictures finished before a kill or a failure; easel's own."),
     "webhooks": listed(ref("Webhook"), "What became of its webhook; easel's own."),
     "queueposition": number_text("1 is next; only while queued, and where it is known. easel's own."),

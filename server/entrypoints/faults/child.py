@@ -31,14 +31,14 @@ class FaultyEngine:
         self._engine.watch(generation_id, interval)
 
     @property
-    def capacity(self) -> int:
-        """See `Engine.capacity`."""
-        return self._engine.capacity
-
-    @property
     def facts(self) -> EngineFacts:
         """See `Engine.facts`."""
         return self._engine.facts
+
+    @property
+    def capacity(self) -> int:
+        """See `Engine.capacity`."""
+        return self._engine.capacity
 
     @property
     def busy(self) -> bool:

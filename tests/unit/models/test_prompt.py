@@ -56,11 +56,27 @@ def test_a_tag_without_a_name_is_ignored_with_a_note(tag):
     assert "names no LoRA" in prompt.notes[0]
 
 
-def test_the_second_weight_is_read_and_ignored_with_a_note():
-    prompt = split_lora_tags("<lora:ink:0.8:0.2>")
+@pytest.mark.parametrize(
+    ("tag", "lora"),
+    [
+        ("<lora:ink:0.8:0.2>", LoraTag("ink", 0.8, 0.2)),
+        ("<lora:ink:0.8:0>", LoraTag("ink", 0.8, 0.0)),
+        ("<lora: ink : 0 : -1 >", LoraTag("ink", 0.0, -1.0)),
+        ("<lora:ink:1:1>", LoraTag("ink", 1.0, 1.0)),
+    ],
+)
+def test_the_second_weight_is_the_text_encoders(tag, lora):
+    prompt = split_lora_tags(f"a cat, {tag}")
 
-    assert prompt.loras == (LoraTag("ink", 0.8),)
-    assert "second weight is ignored" in prompt.notes[0]
+    assert (prompt.text, prompt.loras, prompt.notes) == ("a cat", (lora,), ())
+
+
+def test_dropped_tags_are_shown():
+    prompt = split_lora_tags("<lora:ink:bad>, <lora:ink:1:9>, <lora::1>, <lora:" + "x" * 99 + ":bad>, a cat <lora:y")
+
+    assert prompt.dropped[:3] == ("<lora:ink:bad>", "<lora:ink:1:9>", "<lora::1>")
+    assert [len(tag) < 80 for tag in prompt.dropped] == [True] * 5
+    assert len(split_lora_tags("<lora::>" * 100).dropped) == 16
 
 
 def test_a_ninth_lora_is_ignored_with_a_note():

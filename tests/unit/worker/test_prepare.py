@@ -10,7 +10,7 @@ from models.catalogue import Catalogue
 from models.gate.gate import load_gate
 from models.shipped import miniature_weights
 from models.weights import WeightSet
-from pipelines.contract import SampleDone
+from pipelines.contract import LoraUse, SampleDone
 from server.adapters.memory import MemoryStores
 from server.adapters.memory.refusals import MemoryRefusalLog
 from server.adapters.wakeups import LocalWakeups
@@ -116,6 +116,12 @@ def test_known_words_need_no_mention():
     assert "words" not in it.receipt
 
 
+def test_the_syntax_is_no_word():
+    it = prepared(miniature(), prompt=r"a (red:1.3) [circle] BREAK \(small\), (re)d, (blu:1.0)(rry:1.0)")
+
+    assert it.receipt["words"] == {"unknown": ["blurry"], "note": "The miniature has never seen: blurry."}
+
+
 def test_a_flood_of_words_is_cut():
     it = prepared(miniature(), prompt=" ".join(f"w{number}" + "x" * 60 for number in range(150)))
 
@@ -166,3 +172,69 @@ def test_loras_never_cross_over():
         it = prepared(weights, prompt=prompt)
         assert [lora.name for lora in it.request.loras] == [used]
         assert list(it.remarks) == [f"LoRA '{left_out}' is not installed here and was ignored."]
+
+
+def test_the_weights_of_a_tag_reach_the_engine():
+    it = prepared(REAL, prompt="<lora:ink:0.8:0.3>, a red circle")
+    assert it.request.loras == (LoraUse(name="ink", path="/m/loras/ink", weight=0.8, text_encoder_weight=0.3),)
+
+    alone = prepared(REAL, prompt="<lora:ink:0.8>, a red circle").request.loras
+    assert [lora.text_encoder_weight for lora in alone] == [None]
+
+
+# ── the prompt report ────────────────────────────────────────────────────────────────────────────────────────────────
+def test_the_receipt_says_how_the_prompt_is_read():
+    prompt = (
+        "<lora:Studio-Trigger:0.5:1>, <lora:ink>, <lora:bad:x>, a (red:1.3) circle, " + "red " * 80 + "BREAK [star]"
+    )
+    it = prepared(miniature(), prompt=prompt, negativePrompt="blue BREAK (green)")
+
+    assert it.request.prompt.startswith("a (red:1.3) circle"), "the engine reads the syntax itself"
+    assert it.receipt["prompt"] == {
+        "prompt": {
+            "weights": [{"text": "red", "weight": 1.3}, {"text": "star", "weight": 0.9091}],
+            "breaks": 1,
+            "tokens": [75, 9, 1],
+            "leftOut": 0,
+        },
+        "negativePrompt": {
+            "weights": [{"text": "green", "weight": 1.1}],
+            "breaks": 1,
+            "tokens": [1, 1],
+            "leftOut": 0,
+        },
+        "loras": {
+            "used": [{"name": "Studio-Trigger", "weight": 0.5, "textEncoderWeight": 1.0}],
+            "unknown": ["ink"],
+            "dropped": ["<lora:bad:x>"],
+        },
+        "chunks": 3,
+    }
+
+
+def test_nobody_counts_without_tokenizers():
+    for weights in (None, REAL):
+        it = prepared(weights, prompt="a (red:1.3) circle", negativePrompt="")
+        report = it.receipt["prompt"]
+        assert isinstance(report, dict)
+        assert report["prompt"] == {"weights": [{"text": "red", "weight": 1.3}], "breaks": 0}
+        assert report["negativePrompt"] == {"weights": [], "breaks": 0}
+        assert set(report) == {"prompt", "negativePrompt", "loras"}
+
+
+@pytest.mark.parametrize(("scale", "chunks"), [("1", 1), ("4", 2)])
+def test_without_guidance_the_negative_prompt_takes_no_chunks(scale, chunks):
+    report = prepared(miniature(), scale=scale, negativePrompt="blue BREAK green").receipt["prompt"]
+    assert isinstance(report, dict)
+    assert report["chunks"] == chunks
+
+
+def test_a_report_is_never_long():
+    prompt = "".join(f"<lora:n{number}{'x' * 99}:bad>" for number in range(30)) + "(x:1.2)(y:0.8) " * 400
+    it = prepared(miniature(), prompt=prompt, negativePrompt="!BREAK" * 1600)
+    report = it.receipt["prompt"]
+    assert isinstance(report, dict)
+    assert len(str(report)) < 10_000
+    text = report["negativePrompt"]
+    assert isinstance(text, dict)
+    assert (text["breaks"], text["leftOut"]) == (1600, 1600 - 32)

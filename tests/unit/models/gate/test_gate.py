@@ -1,6 +1,7 @@
 """The gate: two signals must meet; whatever goes wrong refuses; the work grows with the length and no faster."""
 
 import random
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,19 @@ def test_lora_names_are_judged_with_the_prompt():
     assert GATE.judge("a small child", ["NudityXL"]).refused
     assert GATE.judge("nudity", ["chi", "ld"]).refused
     assert not GATE.judge("a small child", ["Studio-Trigger"]).refused
+
+
+def test_what_the_text_encoders_read_is_judged():
+    class Recorder:
+        searched: ClassVar[set[str]] = set()
+
+        def find(self, text: str) -> Findings:
+            self.searched.add(text)
+            return Findings()
+
+    Gate("1", Recorder()).judge(r"s(no:1.3)[w]<lora:x:1:0.5> BREAK \(fal:1.0\)ling", ["ink"])
+
+    assert "snow fal 1 0 ling ink" in Recorder.searched
 
 
 def test_an_ambiguous_word_counts_in_its_own_language_only():
