@@ -42,12 +42,12 @@ def measure(only: Sequence[str], scale: Scale) -> list[Figure]:
     return found
 
 
-def write(figures: Sequence[Figure], into: Path, *, quick: bool) -> Path:
+def write(figures: Sequence[Figure], into: Path, *, quick: bool, name: str = "api") -> Path:
     """Write a result; return its file."""
     at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     body = {"at": at, "quick": quick, "machine": machine_facts(), "figures": [figure.plain() for figure in figures]}
     into.mkdir(parents=True, exist_ok=True)
-    file = into / f"api-{at}.json"
+    file = into / f"{name}-{at}.json"
     file.write_text(json.dumps(body, indent=1) + "\n")
     return file
 

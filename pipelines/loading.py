@@ -1,22 +1,19 @@
-"""Weights from local folders: nothing is ever fetched, and nothing but safetensors is read."""
+"""Weights from local files: nothing is ever fetched, and nothing but safetensors is read."""
 
-import filecmp
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from pipelines.expert_files import ExpertFiles, same_tensors
 from pipelines.noise_schedulers import read_scheduler_config
 
 Report: TypeAlias = Callable[[str, float], None]
-
-# how a file came to be, not what is in it
-_PROVENANCE: Final = frozenset({"transformers_version", "torch_dtype", "dtype", "architectures"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +53,20 @@ def unet_dtype(device: torch.device) -> torch.dtype:
     return torch.float16 if device.type == "cuda" else torch.float32
 
 
-def load_weights(base: Path, refiner: Path | None, device: torch.device, report: Report) -> Weights:
+def load_weights(
+    base: Path | ExpertFiles, refiner: Path | ExpertFiles | None, device: torch.device, report: Report
+) -> Weights:
     """Load both experts onto `device`, reporting (what, fraction done by bytes).
 
     Raises:
-        OSError, ValueError: a folder is no SDXL in diffusers' layout with safetensors.
+        OSError, ValueError: they are no SDXL in diffusers' layout with safetensors, nor in single files.
     """
-    folders = [folder for folder in (base, refiner) if folder is not None]
-    loader = _Loader(device, sum(_size_of(folder) for folder in folders), report)
-    base_expert = loader.expert(base, "base", None, None)
+    experts = [ExpertFiles.of(expert) for expert in (base, refiner) if expert is not None]
+    loader = _Loader(device, sum(expert.size for expert in experts), report)
+    base_expert = loader.expert(experts[0], "base", None, None)
     if refiner is None:
         return Weights(base=base_expert, refiner=None)
-    return Weights(base=base_expert, refiner=loader.expert(refiner, "refiner", base, base_expert))
+    return Weights(base=base_expert, refiner=loader.expert(experts[1], "refiner", experts[0], base_expert))
 
 
 class _Loader:
@@ -79,77 +78,55 @@ class _Loader:
         self._done_bytes = 0
         self._report = report
 
-    def expert(self, folder: Path, name: str, twin_folder: Path | None, twin: Expert | None) -> Expert:
-        """Load the expert in `folder`, sharing with its twin what is the same."""
-        index = _read_json(folder / "model_index.json")
+    def expert(self, files: ExpertFiles, name: str, twin_files: ExpertFiles | None, twin: Expert | None) -> Expert:
+        """Load an expert, sharing with its twin what is the same."""
+        index: dict[str, Any] = json.loads((files.folder / "model_index.json").read_text(encoding="utf-8"))
         dtype = unet_dtype(self._device)
         stages: list[TextStage] = []
-        if (folder / "text_encoder").is_dir():
-            encoder = self._module(CLIPTextModel, folder / "text_encoder", dtype, name)
-            stages.append(TextStage(tokenizer=_tokenizer(folder / "tokenizer"), text_encoder=encoder))
-        encoder_2 = (
-            twin.text_stages[-1].text_encoder if twin and self._same(folder, twin_folder, "text_encoder_2") else None
-        )
-        if encoder_2 is None:
-            encoder_2 = self._module(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype, name)
-        stages.append(TextStage(tokenizer=_tokenizer(folder / "tokenizer_2"), text_encoder=encoder_2))
-        vae = twin.vae if twin and self._same(folder, twin_folder, "vae") else self._vae(folder / "vae", dtype, name)
+        if (files.folder / "text_encoder").is_dir():
+            encoder = self._module(CLIPTextModel, files, "text_encoder", dtype, name)
+            stages.append(TextStage(tokenizer=_tokenizer(files.folder / "tokenizer"), text_encoder=encoder))
+        its = _Twin(twin_files, twin.text_stages[-1].text_encoder) if twin_files and twin else None
+        encoder_2 = self._shared(CLIPTextModelWithProjection, files, "text_encoder_2", dtype, name, its)
+        stages.append(TextStage(tokenizer=_tokenizer(files.folder / "tokenizer_2"), text_encoder=encoder_2))
+        its = _Twin(twin_files, twin.vae) if twin_files and twin else None
         return Expert(
             text_stages=tuple(stages),
-            unet=self._module(UNet2DConditionModel, folder / "unet", dtype, name),
-            vae=vae,
-            scheduler_config=read_scheduler_config(folder),
+            vae=self._shared(AutoencoderKL, files, "vae", self._vae_dtype(files, dtype), name, its),
+            unet=self._module(UNet2DConditionModel, files, "unet", dtype, name),
+            scheduler_config=read_scheduler_config(files.folder),
             requires_aesthetics_score=bool(index.get("requires_aesthetics_score", False)),
         )
 
-    def _same(self, folder: Path, twin_folder: Path | None, component: str) -> bool:
-        if twin_folder is None or not same_component(folder / component, twin_folder / component):
-            return False
-        self._done_bytes += _size_of(folder / component)
-        return True
+    def _shared(
+        self, kind: Any, files: ExpertFiles, part: str, dtype: torch.dtype, expert: str, its: "_Twin | None"
+    ) -> Any:
+        same = its is not None and files.has_same(part, its.files)
+        if its is not None and same:
+            self._done_bytes += files.size_of(part)
+            return its.module
+        module = self._module(kind, files, part, dtype, expert)
+        return its.module if its is not None and same is None and same_tensors(module, its.module) else module
 
-    def _vae(self, folder: Path, dtype: torch.dtype, expert: str) -> AutoencoderKL:
+    def _vae_dtype(self, files: ExpertFiles, dtype: torch.dtype) -> torch.dtype:
         # the stock SDXL VAE overflows in float16, which its configuration says with force_upcast: it stays in float32
-        upcast = bool(_read_json(folder / "config.json").get("force_upcast", True))
-        return self._module(AutoencoderKL, folder, torch.float32 if upcast else dtype, expert)
+        return torch.float32 if bool(files.config_of("vae").get("force_upcast", True)) else dtype
 
-    def _module(self, kind: Any, folder: Path, dtype: torch.dtype, expert: str) -> Any:
-        self._report(f"{expert} {folder.name}", self._done_bytes / max(self._total_bytes, 1))
-        # diffusers and transformers both still know a variant by the infix in its file name
-        variant = None if _has_plain_weights(folder) else "fp16"
-        module = kind.from_pretrained(folder, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True)
-        self._done_bytes += _size_of(folder)
+    def _module(self, kind: Any, files: ExpertFiles, part: str, dtype: torch.dtype, expert: str) -> Any:
+        self._report(f"{expert} {part}", self._done_bytes / max(self._total_bytes, 1))
+        module = files.read(kind, part, dtype)
+        self._done_bytes += files.size_of(part)
         # parameters keep requires_grad: without it torch's CPU linear takes another path, with other last bits
         return module.to(self._device).eval()
 
 
-def same_component(one: Path, other: Path) -> bool:
-    """Whether two component folders hold the same weights under the same configuration, or the first doesn't exist."""
-    if not one.is_dir():
-        return True
-    names = sorted(path.name for path in one.glob("*.safetensors"))
-    if names != sorted(path.name for path in other.glob("*.safetensors")) or _settings(one) != _settings(other):
-        return False
-    return all(filecmp.cmp(one / name, other / name, shallow=False) for name in names)
+@dataclass(frozen=True, slots=True)
+class _Twin:
+    """A part that is loaded already, and where it came from."""
 
-
-def _settings(folder: Path) -> dict[str, Any]:
-    config = _read_json(folder / "config.json")
-    return {key: value for key, value in config.items() if not key.startswith("_") and key not in _PROVENANCE}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
+    files: ExpertFiles
+    module: Any
 
 
 def _tokenizer(folder: Path) -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-
-
-def _has_plain_weights(folder: Path) -> bool:
-    return any(".fp16." not in path.name for path in folder.glob("*.safetensors"))
-
-
-def _size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*.safetensors"))

@@ -13,6 +13,7 @@ import transformers
 from pipelines.capacity import memory_of, room_for
 from pipelines.contract import EngineDefunct, EngineEvent, EngineFacts, Failed, GenerationRequest, Phase, Stepped
 from pipelines.errors import GenerationError, is_out_of_memory, reason_for
+from pipelines.expert_files import ExpertFiles
 from pipelines.facts import engine_facts
 from pipelines.fairness import FairShare, Offer, Policy
 from pipelines.generation import Generation, OnLatents
@@ -34,8 +35,8 @@ class SdxlEngine:
     the device, the library versions, `threads` and `batch_rows`, and on nothing that was drawn before or beside it.
 
     Args:
-        base: folder of the base in diffusers' layout, safetensors only.
-        refiner: folder of the refiner, or None.
+        base: the base: a folder in diffusers' layout, or where else its parts lie; safetensors only.
+        refiner: the refiner alike, or None.
         device: "cpu", "cuda", "cuda:0", or "auto": a CUDA device if there is one.
         threads: CPU threads for torch, or None for its own choice.
         batch_rows: rows of every forward with guidance, a multiple of two; without guidance half of it.
@@ -47,8 +48,8 @@ class SdxlEngine:
     def __init__(
         self,
         *,
-        base: Path,
-        refiner: Path | None = None,
+        base: Path | ExpertFiles,
+        refiner: Path | ExpertFiles | None = None,
         device: str = "cpu",
         threads: int | None = None,
         batch_rows: int = PAIR,

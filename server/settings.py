@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     database_password_file: Path | None = Field(
         None, description="File with the database's password, which the URL then doesn't hold."
     )
+    poll_only: bool = Field(
+        default=False, description="Whether processes only poll: for PostgreSQL behind a pooler that has no LISTEN."
+    )
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
     public_url: str = Field("", description="Base of output URLs; empty: the address each Run was sent to.")
@@ -42,7 +45,7 @@ class Settings(BaseSettings):
         None, gt=0, description="GB that files may take; beyond it the oldest are removed; empty: no limit."
     )
     models_dir: str = Field(
-        "", description="Folders of weights, separated as in PATH; empty: `models` in the data folder."
+        "", description="Folders of weights, separated as in PATH, only read; `models` in the data folder comes last."
     )
     miniature: bool | None = Field(
         None, description="Whether the miniature may draw where no real weights are; empty: yes for `up` alone."
@@ -110,8 +113,13 @@ class Settings(BaseSettings):
 
     @property
     def models_folders(self) -> tuple[Path, ...]:
-        """Where weights are looked for, in order."""
-        return _folders(self.models_dir) or (self.data_dir / "models",)
+        """Where weights are looked for, in order; the last is easel's own."""
+        return (*_folders(self.models_dir), self.own_models_folder)
+
+    @property
+    def own_models_folder(self) -> Path:
+        """Where easel writes: what `easel models pull` brings, and the registry of what `add` adopts."""
+        return self.data_dir / "models"
 
     @property
     def proxies(self) -> tuple[str, ...]:

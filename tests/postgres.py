@@ -19,13 +19,14 @@ import psycopg
 from server.adapters.sql import schema
 from server.adapters.sql.engines import open_database
 
-# Durability is not what these tests are about; many connections are.
-_SETTINGS = {
+DURABLE = {"max_connections": "200"}
+# Durability is not what most tests are about; many connections are.
+QUICK = {
+    **DURABLE,
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "autovacuum": "off",
-    "max_connections": "200",
 }
 
 
@@ -112,10 +113,10 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(*, durable: bool = False) -> Iterator[Cluster]:
+def running_cluster(settings: Mapping[str, str] = QUICK) -> Iterator[Cluster]:
     """Start a cluster in a folder of its own; on the way out, stop it and remove every trace.
 
-    A durable one keeps what it has committed when it is stopped without warning, at a price.
+    With DURABLE it keeps what it has committed when it is stopped without warning, at a price.
     """
     _remove_orphans()
     # pgserver makes all parents of its folder readable: only the system's temporary folder may be one of them.
@@ -123,7 +124,7 @@ def running_cluster(*, durable: bool = False) -> Iterator[Cluster]:
     (home / "owner").write_text(str(os.getpid()))
     try:
         with _runtime_folder(home):
-            server = _start(home / "data", {"max_connections": "200"} if durable else _SETTINGS)
+            server = _start(home / "data", settings)
             try:
                 with closing(Cluster(home / "data", "postgres", server)) as cluster:
                     yield cluster

@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
@@ -50,6 +51,17 @@ class LocalFiles:
             path.parent.rmdir()
         except OSError:
             return
+
+    def unchanged(self, prefix: str, seconds: float) -> Iterator[str]:
+        """Walk the folder of the prefix, by the time files were last written to."""
+        before = time.time() - seconds
+        for folder, _, names in os.walk(self._path(prefix)):
+            for name in names:
+                path = Path(folder, name)
+                key = path.relative_to(self._root).as_posix()
+                with contextlib.suppress(FileNotFoundError):  # it has just been deleted
+                    if path.stat().st_mtime < before and _KEY.fullmatch(key) and not _ASIDE.fullmatch(name):
+                        yield key
 
     def collect(self, seconds: float) -> int:
         """Remove files left aside, by the time they were last written to."""

@@ -17,3 +17,6 @@ class LocalWakeups:
     def listen(self, callback: Callable[[], None]) -> None:
         """Add a listener for the life of the process."""
         self._listeners.append(callback)
+
+    def close(self) -> None:
+        """Do nothing: no thread stands behind it."""

@@ -18,7 +18,13 @@ from server.api.paths import ForgivingPaths
 from server.api.previews import Gallery
 from server.api.routes import docs, files, health, models, run, tasks, tools, uploads
 from server.api.sockets import OpenSockets
-from server.api.upkeep import count_runs, forget_run_keys_forever, rescue_forever, sweep_files_forever
+from server.api.upkeep import (
+    collect_orphans_forever,
+    count_runs,
+    forget_run_keys_forever,
+    rescue_forever,
+    sweep_files_forever,
+)
 from server.api.wiring import Wiring
 
 _log = logging.getLogger(__name__)
@@ -61,6 +67,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         gallery.run(),
         rescue_forever(wiring),
         sweep_files_forever(wiring),
+        collect_orphans_forever(wiring),
         forget_run_keys_forever(wiring),
         count_runs(wiring),
     )

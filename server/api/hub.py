@@ -1,7 +1,8 @@
 """The hub: one per API process. It asks how far all followed tasks have come and hands out the differences.
 
 A follower is a socket's interest in one task, with a cursor into that task's log. Replay and tail are the same thing:
-whatever the log has after the cursor is sent. So nothing is sent twice or missed, late commits included.
+whatever the log has after the cursor is sent. So nothing is sent twice or missed, late commits included; and a socket
+that reads slowly is told later, not less: while its outbox has no room, its cursors stay where they are.
 """
 
 import asyncio
@@ -9,23 +10,39 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
 
 from server.api.frames import event_frame, progress_frame
-from server.api.outbox import Follower
+from server.api.outbox import Outbox
 from server.domain.errors import Unavailable
-from server.domain.events import TERMINAL_EVENTS
+from server.domain.events import TERMINAL_EVENTS, TaskEvent
 from server.domain.expectation import Expectation
 from server.domain.lifecycle import TaskStatus
-from server.domain.task import Task
+from server.domain.task import Head, Task
 from server.domain.types import TaskId
 from server.ports import EventLog, Story
 
 _log = logging.getLogger(__name__)
 
 _AWAY_SECONDS = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Follower:
+    """A socket's interest in one task: which of its events it has, by `cursor`, and which progress."""
+
+    task_id: TaskId
+    outbox: Outbox
+    cursor: int = 0
+    progress_version: int = 0
+    done: bool = False
+
+    def behind(self, head: Head) -> bool:
+        """Whether there is something this follower has not been told, and room to tell it."""
+        return self.outbox.room and (self.cursor < head.last_seq or self.progress_version < head.progress_version)
 
 
 class Hub:
@@ -111,17 +128,23 @@ class Hub:
         progress = story.progress
         running = story.task.status is TaskStatus.START and progress is not None
         shown = progress_frame(story.task, progress) if progress is not None and running else None
+        last = story.events[-1] if story.events else None
         for follower in followers:
-            for event, frame in frames:
-                if event.seq > follower.cursor:
-                    follower.outbox.put(frame)
-                    follower.cursor = event.seq
-            if progress is not None and progress.version > follower.progress_version:
+            self._tell_one(follower, frames)
+            told = last is None or follower.cursor >= last.seq
+            if told and progress is not None and progress.version > follower.progress_version:
                 follower.progress_version = progress.version
                 if shown is not None and progress.attempt == story.task.attempt:
-                    follower.outbox.put(shown)
-        if any(event.type in TERMINAL_EVENTS for event in story.events):
-            self.unfollow(followers)
-            for follower in followers:
+                    follower.outbox.put_progress(shown, story.task.id)
+            if told and last is not None and last.type in TERMINAL_EVENTS:
+                self.unfollow([follower])
                 follower.done = True
                 follower.outbox.drop_preview(follower.task_id)
+
+    def _tell_one(self, follower: Follower, frames: Iterable[tuple[TaskEvent, str]]) -> None:
+        for event, frame in frames:
+            if event.seq > follower.cursor:
+                if not follower.outbox.room:
+                    return  # it stays behind, and is told the rest when there is room
+                follower.outbox.put(frame, follower.task_id)
+                follower.cursor = event.seq

@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 
 from server.api.frames import preview_frame
-from server.api.outbox import Follower
+from server.api.hub import Follower
 from server.domain.errors import Unavailable
 from server.domain.types import TaskId
 from server.ports.previews import PreviewBoard
@@ -89,6 +89,8 @@ class Gallery:
             for viewer in self._viewers:
                 follower = viewer.follower
                 # It may have been told the end while the board was read: nothing follows that.
-                if follower.task_id == preview.task_id and viewer.seen < preview.version and not follower.done:
+                if follower.task_id != preview.task_id or viewer.seen >= preview.version or follower.done:
+                    continue
+                if follower.outbox.room:
                     viewer.seen = preview.version
-                    follower.outbox.put_preview(preview.task_id, preview_frame(viewer.token, preview))
+                    follower.outbox.put_preview(preview_frame(viewer.token, preview), preview.task_id)

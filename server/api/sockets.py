@@ -18,13 +18,15 @@ class SocketLimits:
 
     `tokens`: unfinished tasks that one may follow. `per_address`: sockets of one address, 0 for any number.
     `register_seconds`: one that names no task by then is closed; the contract grants 60 at least.
-    `messages_per_second`: what is read of one in the long run; the rest waits.
+    `messages_per_second`: what is read of one in the long run; the rest waits. `send_seconds`: one whose oldest frame
+    has waited so long, because the client does not read, is closed.
     """
 
     tokens: int = 200
     per_address: int = 2000
     register_seconds: float = 120.0
     messages_per_second: float = 10.0
+    send_seconds: float = 10.0
 
 
 class OpenSockets:

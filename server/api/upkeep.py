@@ -12,12 +12,13 @@ from server.api.wiring import Wiring
 from server.domain.errors import Unavailable
 from server.domain.types import WorkerId
 from server.services.rescue import rescue
-from server.services.retention import sweep
+from server.services.retention import collect_orphans, sweep
 from server.services.run_key import LIFE_SECONDS
 
 _log = logging.getLogger(__name__)
 
 _RUN_KEYS_SECONDS: Final = 3600.0
+_ORPHANS_SECONDS: Final = 3600.0
 
 
 async def rescue_forever(wiring: Wiring) -> None:
@@ -40,6 +41,14 @@ async def sweep_files_forever(wiring: Wiring) -> None:
     while True:
         await asyncio.sleep(wiring.sweep_seconds)
         await _tried("letting go of files", lambda: sweep(wiring.keeper, wiring.files, wiring.retention))
+
+
+async def collect_orphans_forever(wiring: Wiring) -> None:
+    """Look hourly for pictures that no task has; those of a lease's last moments are too young to be looked at."""
+    age = max(_ORPHANS_SECONDS, 10 * wiring.lease_seconds)
+    while True:
+        await asyncio.sleep(_ORPHANS_SECONDS)
+        await _tried("looking for orphans", lambda: collect_orphans(wiring.keeper, wiring.files, age))
 
 
 async def forget_run_keys_forever(wiring: Wiring) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -13,8 +14,8 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from server.api.errors import envelope
 from server.api.frames import plain_frame
-from server.api.hub import Hub
-from server.api.outbox import Follower, Outbox
+from server.api.hub import Follower, Hub
+from server.api.outbox import Outbox
 from server.api.previews import Gallery, Viewer
 from server.api.sockets import Patience
 from server.api.wiring import Wired, Wiring
@@ -24,6 +25,9 @@ router = APIRouter()
 
 TRY_AGAIN_LATER: Final = 1013
 _POLICY_VIOLATION: Final = 1008
+_GOODBYE_SECONDS: Final = 30.0
+"""How long a client that does not read may take to find out that it was closed."""
+_SEQ: Final = re.compile(r"[0-9]{1,9}")
 _TOO_MANY: Final = "This address has too many websockets open. Close some, or follow several tasks on one of them."
 
 
@@ -41,9 +45,13 @@ async def tasks_socket(websocket: WebSocket, wiring: Wired) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Registration:
-    """What a client asks for: a task by its token, and whether it wants to see it drawn (None: as before)."""
+    """What a `task_info` message asks for: the task of a token ("" if it names none), from behind its event `seq`.
+
+    `preview` says whether the client wants to see it drawn; None: as before.
+    """
 
     token: str
+    seq: int
     preview: bool | None
 
 
@@ -53,7 +61,7 @@ class _Client:
         self._wiring = wiring
         self._hub = hub
         self._gallery = gallery
-        self._outbox = Outbox()
+        self._outbox = Outbox(wiring.clock.monotonic, hub.wake)
         self._followers: dict[str, Follower] = {}
         self._viewers: dict[str, Viewer] = {}
         self._patience = Patience(wiring.sockets, wiring.clock.monotonic)
@@ -73,15 +81,18 @@ class _Client:
                 job.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
         if code is not None and self._websocket.application_state is WebSocketState.CONNECTED:
-            with contextlib.suppress(RuntimeError, WebSocketDisconnect, OSError):
-                await self._websocket.close(code)
+            self._outbox.clear()
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect, OSError):  # TimeoutError is an OSError
+                await asyncio.wait_for(self._websocket.close(code), _GOODBYE_SECONDS)
 
     async def _send(self) -> int | None:
         while True:
             await self._websocket.send_text(await self._outbox.get())
 
     async def _too_slow(self) -> int | None:
-        await self._outbox.overflown.wait()
+        patience = self._wiring.sockets.send_seconds
+        while self._outbox.waited <= patience:  # noqa: ASYNC110 time is waited for, no event
+            await asyncio.sleep(patience / 4)
         return TRY_AGAIN_LATER
 
     async def _idle(self) -> int | None:
@@ -112,7 +123,7 @@ class _Client:
             self._outbox.put(plain_frame("error", message="tasktoken-required", result=False))
             return
         if token not in self._followers:
-            await self._follow(token)
+            await self._follow(registration)
         if token in self._followers and registration.preview is not None:
             self._show(token, wanted=registration.preview)
 
@@ -123,7 +134,8 @@ class _Client:
             self._viewers[token] = Viewer(self._followers[token], token)
             self._gallery.enter(self._viewers[token])
 
-    async def _follow(self, token: str) -> None:
+    async def _follow(self, registration: "_Registration") -> None:
+        token = registration.token
         followed = sum(not follower.done for follower in self._followers.values())
         if followed >= self._wiring.sockets.tokens:
             message = f"too-many-tasktokens: a socket follows {self._wiring.sockets.tokens} tasks at most"
@@ -133,13 +145,15 @@ class _Client:
         if task is None:
             self._outbox.put(plain_frame("error", message="task-not-exist", result=False, token=token))
             return
-        follower = Follower(task.id, self._outbox)
+        follower = Follower(task.id, self._outbox, cursor=min(registration.seq, task.last_seq))
         self._followers[token] = follower
-        self._hub.follow(follower)
+        follower.done = task.terminal and follower.cursor == task.last_seq
+        if not follower.done:
+            self._hub.follow(follower)
 
 
 def _registration(text: str) -> _Registration | None:
-    """Read a `task_info` message (the token is "" if it names none); None for anything else, which is ignored."""
+    """Return what a `task_info` message asks for; None for anything else, which is ignored."""
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):
@@ -154,4 +168,11 @@ def _registration(text: str) -> _Registration | None:
     # PostgreSQL takes no NUL, and no token has anything of the kind.
     usable = text_of_token.isascii() and text_of_token.isprintable()
     preview = fields.get("preview")
-    return _Registration(text_of_token if usable else "", preview if isinstance(preview, bool) else None)
+    wish = preview if isinstance(preview, bool) else None
+    return _Registration(text_of_token if usable else "", _seq(fields.get("seq")), wish)
+
+
+def _seq(given: object) -> int:
+    """Return from where to go on: a number, or one as text; 0, the whole story, for anything else."""
+    text = str(given) if isinstance(given, int | str) and not isinstance(given, bool) else ""
+    return int(text) if _SEQ.fullmatch(text) else 0

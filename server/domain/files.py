@@ -71,3 +71,9 @@ class Removed:
     task_id: TaskId | None
     files: int
     size: int
+
+
+def task_uuid_of(key: str) -> str | None:
+    """Return the uuid of the task whose output has this key; None for anything but an output's key."""
+    parts = key.split("/")
+    return parts[1] if len(parts) == 3 and parts[0] == "outputs" else None  # noqa: PLR2004 outputs/{task}/{name}

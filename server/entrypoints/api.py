@@ -1,6 +1,6 @@
 """`easel api`: the API alone."""
 
-from server.adapters.wakeups import LocalWakeups
+from server.adapters.sql.wakeups import Role, open_wakeups
 from server.entrypoints.composition import ensure_secrets, ensure_usable, make_wiring, open_settled_database
 from server.entrypoints.serve import ApiThread
 from server.entrypoints.signals import on_stop_signals
@@ -12,9 +12,11 @@ def run_api(settings: Settings) -> int:
     database = open_settled_database(settings)
     ensure_usable(database)
     ensure_secrets(settings, database)
-    api = ApiThread(make_wiring(settings, database, LocalWakeups(), needs_worker=False), settings)
+    wakeups = open_wakeups(database, Role.API, poll_only=settings.poll_only)
+    api = ApiThread(make_wiring(settings, database, wakeups, needs_worker=False), settings)
     on_stop_signals(api.ask_to_stop)
     api.start()
     api.wait()
+    wakeups.close()
     database.close()
     return 0

@@ -20,6 +20,7 @@ from server.adapters.hashes import CachedHashes
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
+from server.adapters.sql.places import NetworkFilesystem
 from server.adapters.sql.previews import SqlPreviewBoard
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.queue_view import SqlQueueView
@@ -28,22 +29,23 @@ from server.adapters.sql.removals import SqlFileKeeper
 from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.schema import SqlHealth
 from server.adapters.sql.uploads import SqlUploadStore
+from server.adapters.sql.wal import reset_bug_warning
 from server.adapters.sql.webhooks import SqlWebhookStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.api.sockets import SocketLimits
 from server.api.wiring import Wiring
-from server.domain.quota import Quota
 from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
+from server.entrypoints.bounds import quota_of, retention
 from server.entrypoints.engine import EngineSpec, fake_modes
+from server.entrypoints.engine_spec import sdxl_spec
 from server.entrypoints.faults.points import read_faults
 from server.entrypoints.faults.ports import around_sender, make_files, make_process, make_tasks
 from server.entrypoints.outbound import make_downloads, make_sender
 from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
 from server.ports.files import Downloads
-from server.services.retention import Retention
 from server.services.screen import Screen
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
@@ -71,13 +73,18 @@ def open_settled_database(settings: Settings) -> Database:
             raise Trouble(f"The data folder {settings.data_dir} can't be made: {error.strerror}.") from None
     try:
         return open_database(settings.database)
+    except NetworkFilesystem as error:
+        raise Trouble(str(error)) from None
     except ValueError as error:
         raise Trouble(f"EASEL_DATABASE_URL can't be used: {error}") from None
 
 
 def ensure_usable(database: Database) -> None:
-    """Raise Unavailable unless the database is there and has this release's schema."""
+    """Raise Unavailable unless the database is there and has this release's schema; warn of a library with a bug."""
     SqlHealth(database).check()
+    warning = reset_bug_warning() if database.is_sqlite else None
+    if warning is not None:
+        _log.warning("%s", warning)
 
 
 def ensure_secrets(settings: Settings, database: Database) -> None:
@@ -98,15 +105,6 @@ def load_catalogue(settings: Settings) -> Catalogue:
 def secret_box(settings: Settings) -> FileKeySecretBox:
     """Return the box whose key lies in the data folder."""
     return FileKeySecretBox(settings.data_dir / "secret.key")
-
-
-def quota_of(settings: Settings) -> Quota:
-    """Return the limits of the settings; 0 is none."""
-    return Quota(
-        queued=settings.queue_limit or None,
-        running=settings.running_limit or None,
-        total=settings.queue_limit_total or None,
-    )
 
 
 def make_wiring(
@@ -143,13 +141,8 @@ def make_wiring(
         heartbeat_seconds=settings.heartbeat_seconds,
         sockets=SocketLimits(tokens=settings.tokens_per_socket, per_address=settings.sockets_per_address),
         work_limit=settings.work_limit,
+        weights=seen_weights(settings, miniature=miniature),
     )
-
-
-def retention(settings: Settings) -> Retention:
-    """Return how long files are kept, and how many bytes of them."""
-    quota = None if settings.quota_gb is None else int(settings.quota_gb * 1_000_000_000)
-    return Retention(days=settings.keep_days, quota=quota)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +172,15 @@ def drawable(settings: Settings, catalogue: Catalogue, *, miniature: bool) -> Dr
 
 def served_catalogue(settings: Settings, *, miniature: bool) -> Catalogue:
     """Return the cards with the defaults of what will draw them."""
-    catalogue = load_catalogue(settings)
+    found = seen_weights(settings, miniature=miniature)
+    return load_catalogue(settings).with_miniature([slug for slug, weights in found.items() if weights.miniature])
+
+
+def seen_weights(settings: Settings, *, miniature: bool) -> Mapping[str, WeightSet]:
+    """Return the weights that lie here, by model; none where the fake engine draws, which needs none."""
     if settings.engine == "fake":
-        return catalogue
-    found = drawable(settings, catalogue, miniature=miniature).weights
-    return catalogue.with_miniature([slug for slug, weights in found.items() if weights.miniature])
+        return {}
+    return drawable(settings, load_catalogue(settings), miniature=miniature).weights
 
 
 def choose_drawing(
@@ -209,9 +206,7 @@ def choose_drawing(
     models = [slug for slug, weights in usable.items() if weights.base == base]
     _warn_of_the_others(usable, base)
     weights = usable[models[0]]
-    refiner = str(weights.refiner.absolute()) if weights.refiner else ""
-    spec = EngineSpec(engine="sdxl", device=settings.device, base=str(weights.base.absolute()), refiner=refiner)
-    return Drawing(spec, models, weights)
+    return Drawing(sdxl_spec(settings.device, weights), models, weights)
 
 
 def miniature_banner(settings: Settings) -> str:

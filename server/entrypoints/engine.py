@@ -16,12 +16,19 @@ from server.worker.child import serve
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
-    """What a child needs to know, as one argument. `base` and `refiner` are folders of weights."""
+    """What a child needs to know, as one argument.
+
+    `base` and `refiner` are folders of weights or single files; `base_config` and `refiner_config` are folders with
+    what single files don't hold. `vae` decodes in place of theirs; "" is none.
+    """
 
     engine: str
     device: str = "auto"
     base: str = ""
     refiner: str = ""
+    base_config: str = ""
+    refiner_config: str = ""
+    vae: str = ""
     step_ms: float = 0.0
     mode: str = "works"
 
@@ -46,6 +53,8 @@ def main() -> int:
     # times slower (two threads, two cores, 0.4 → 8 s). Sleeping costs a fifth on small pictures on idle cores, and
     # nothing measurable at 1024². Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Whatever is missing is said; nothing is fetched by surprise. Read when huggingface_hub is loaded.
+    os.environ["HF_HUB_OFFLINE"] = "1"
     spec = EngineSpec(**json.loads(sys.argv[1]))
     connection: Connection[object, object] = Connection(int(sys.argv[2]))
     faults = read_faults(os.environ)
@@ -60,9 +69,20 @@ def _build(spec: EngineSpec) -> Engine:
         from pipelines.fake import FakeEngine  # noqa: PLC0415
 
         return FakeEngine(step_ms=spec.step_ms, mode=spec.mode)
+    from pipelines.expert_files import ExpertFiles  # noqa: PLC0415
     from pipelines.sdxl import SdxlEngine  # noqa: PLC0415
 
-    return SdxlEngine(base=Path(spec.base), refiner=Path(spec.refiner) if spec.refiner else None, device=spec.device)
+    base, base_config, vae = Path(spec.base), _path(spec.base_config), _path(spec.vae)
+    refiner, refiner_config = _path(spec.refiner), _path(spec.refiner_config)
+    return SdxlEngine(
+        base=ExpertFiles(base, base_config, vae),
+        refiner=ExpertFiles(refiner, refiner_config, vae) if refiner else None,
+        device=spec.device,
+    )
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from rich.markup import escape
 from server.adapters.sql.engines import Database
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.schema import upgrade
-from server.adapters.wakeups import LocalWakeups
+from server.adapters.sql.wakeups import Role, open_wakeups
 from server.domain.project import AuthMethod
 from server.entrypoints.addresses import http_url
 from server.entrypoints.composition import (
@@ -56,7 +56,7 @@ def run_up(settings: Settings, console: Console) -> int:
 
 
 def _serve_and_draw(settings: Settings, database: Database, drawing: Drawing, console: Console) -> int:
-    wakeups = LocalWakeups()
+    wakeups = open_wakeups(database, Role.BOTH, poll_only=settings.poll_only)
     api = ApiThread(make_wiring(settings, database, wakeups, needs_worker=True, miniature=True), settings)
     supervisor = make_supervisor(settings, database, wakeups, drawing, default_drain=_DRAIN_SECONDS)
     on_stop_signals(supervisor.stop)
@@ -66,6 +66,7 @@ def _serve_and_draw(settings: Settings, database: Database, drawing: Drawing, co
     code = supervisor.run()
     time.sleep(_LAST_LOOK_SECONDS)
     api.stop()
+    wakeups.close()
     database.close()
     return code
 

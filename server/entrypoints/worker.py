@@ -2,7 +2,7 @@
 
 import logging
 
-from server.adapters.wakeups import LocalWakeups
+from server.adapters.sql.wakeups import Role, open_wakeups
 from server.entrypoints.composition import (
     choose_drawing,
     ensure_usable,
@@ -25,8 +25,10 @@ def run_worker(settings: Settings) -> int:
         _log.warning("%s", miniature_banner(settings))
     database = open_settled_database(settings)
     ensure_usable(database)
-    supervisor = make_supervisor(settings, database, LocalWakeups(), drawing, default_drain=_DRAIN_SECONDS)
+    wakeups = open_wakeups(database, Role.WORKER, poll_only=settings.poll_only)
+    supervisor = make_supervisor(settings, database, wakeups, drawing, default_drain=_DRAIN_SECONDS)
     on_stop_signals(supervisor.stop)
     code = supervisor.run()
+    wakeups.close()
     database.close()
     return code

@@ -1,6 +1,6 @@
 """What the use cases need of the world around files that clients send, and of files that go."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Protocol
 
@@ -21,6 +21,34 @@ class FileWriter(Protocol):
 
     def discard(self) -> None:
         """Leave nothing behind."""
+        ...
+
+
+class FileStore(Protocol):
+    """Where files lie. A written file is durable before `write`, or its writer's `finish`, returns."""
+
+    def write(self, key: str, content: bytes) -> None:
+        """Store `content` under `key` (slash-separated, safe characters); all or nothing."""
+        ...
+
+    def begin(self, key: str) -> FileWriter:
+        """Begin a file that is too large for `write`; nothing is there under `key` before its writer finishes."""
+        ...
+
+    def open(self, key: str) -> IO[bytes] | None:
+        """Open the file for reading (it can be seeked), or return None if it is gone."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the file; a missing one is no error."""
+        ...
+
+    def unchanged(self, prefix: str, seconds: float) -> Iterator[str]:
+        """Yield the keys that begin with `prefix` and a slash, of files written longer ago than `seconds`."""
+        ...
+
+    def collect(self, seconds: float) -> int:
+        """Remove what writers left that died longer ago than `seconds`; return how many there were."""
         ...
 
 
@@ -81,6 +109,14 @@ class FileKeeper(Protocol):
 
     def erased(self, keys: Collection[str]) -> None:
         """Forget these keys: their bytes are gone."""
+        ...
+
+    def orphans(self, keys: Collection[str]) -> Sequence[str]:
+        """Return those keys of outputs that no row names, or ever will: their task is here, and nobody draws it.
+
+        What a running task's worker has written may still get its row, however long the database was away. What
+        belongs to no task of this database is somebody else's, or from after the backup it was restored from.
+        """
         ...
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from server.domain.files import Removed
@@ -39,6 +40,26 @@ def sweep(keeper: FileKeeper, files: FileStore, retention: Retention) -> None:
     left = files.collect(_ASIDE_SECONDS)
     if left:
         _log.info("%d file(s) that were never finished were removed", left)
+
+
+def collect_orphans(keeper: FileKeeper, files: FileStore, seconds: float) -> int:
+    """Erase pictures older than `seconds` that no row names, or ever will; return how many.
+
+    They are what a worker leaves that is killed between writing a picture and recording it.
+    """
+    found = 0
+    old = files.unchanged("outputs", seconds)
+    while keys := list(islice(old, _BATCH)):
+        for key in keeper.orphans(keys):
+            try:
+                files.delete(key)
+            except OSError as error:
+                _log.warning("%s could not be erased: %s", key, error)
+            else:
+                found += 1
+    if found:
+        _log.info("%d picture(s) that no task has were removed", found)
+    return found
 
 
 def erase(keeper: FileKeeper, files: FileStore) -> None:

@@ -62,27 +62,28 @@ class HashedExpert:
 
 @dataclass(frozen=True, slots=True)
 class HashedWeights:
-    """Everything that a drawing reads; `base` is None for an engine without weights."""
+    """Everything that a drawing reads; `base` is None for an engine without weights, `vae` where theirs decodes."""
 
     base: HashedExpert | None
     refiner: HashedExpert | None
+    vae: HashedExpert | None
     loras: tuple[tuple[LoraUse, HashedFile], ...]
 
 
-def hash_experts(weights: WeightSet | None, hashes: Hashes) -> tuple[HashedExpert | None, HashedExpert | None]:
-    """Hash base and refiner; for gigabytes this takes its time, once."""
+def hash_experts(weights: WeightSet | None, hashes: Hashes) -> tuple[HashedExpert | None, ...]:
+    """Hash base, refiner and a VAE in place of theirs; for gigabytes this takes its time, once."""
     if weights is None:
-        return None, None
+        return None, None, None
     name = "miniature" if weights.miniature else None
-    base = _expert(weights.base, name, hashes)
-    return base, _expert(weights.refiner, name, hashes) if weights.refiner else None
+    places = (weights.base, weights.refiner, weights.vae)
+    return tuple(None if place is None else _expert(place, name, hashes) for place in places)
 
 
 def hash_weights(weights: WeightSet | None, request: GenerationRequest, hashes: Hashes) -> HashedWeights:
     """Hash what the request is drawn with."""
-    base, refiner = hash_experts(weights, hashes)
+    base, refiner, vae = hash_experts(weights, hashes)
     loras = tuple((use, _file(use.name, Path(use.path), hashes)) for use in request.loras)
-    return HashedWeights(base, refiner if request.use_refiner else None, loras)
+    return HashedWeights(base, refiner if request.use_refiner else None, vae, loras)
 
 
 def picture_receipt(drawing: Drawing, sample: int, weights: HashedWeights, tool: str) -> JsonObject:
@@ -100,6 +101,7 @@ def picture_receipt(drawing: Drawing, sample: int, weights: HashedWeights, tool:
         "weights": {
             "base": weights.base.plain() if weights.base else None,
             "refiner": weights.refiner.plain() if weights.refiner else None,
+            "vae": weights.vae.plain() if weights.vae else None,
             "loras": [_lora(use, file) for use, file in weights.loras],
         },
         "scheduler": {
@@ -134,8 +136,8 @@ def _plain(settings: Mapping[str, object]) -> JsonObject:
 
 
 def _expert(place: Path, name: str | None, hashes: Hashes) -> HashedExpert:
-    files = weight_files(place).items()
-    return HashedExpert(name or place.name, tuple(_file(each, path, hashes) for each, path in files))
+    own = place.stem if place.is_file() else place.name
+    return HashedExpert(name or own, tuple(_file(each, path, hashes) for each, path in weight_files(place).items()))
 
 
 def _file(name: str, path: Path, hashes: Hashes) -> HashedFile:

@@ -143,13 +143,13 @@ class CardPreparation:
         uses: dict[str, LoraUse] = {}
         unknown: list[str] = []
         for tag in tags:
-            path = None if self._weights is None else self._weights.lora_for(tag.name)
-            if path is None:
+            name = None if self._weights is None else self._weights.lora_name(tag.name)
+            if self._weights is None or name is None:
                 unknown.append(tag.name)
             else:
-                uses[path.stem] = LoraUse(
-                    name=path.stem,
-                    path=str(path),
+                uses[name] = LoraUse(
+                    name=name,
+                    path=str(self._weights.loras[name]),
                     weight=tag.weight,
                     text_encoder_weight=tag.text_encoder_weight,
                 )

@@ -39,7 +39,7 @@ class Timing:
     lease: float = 30.0
     heartbeat: float = 5.0
     drain: float = 300.0
-    poll: float = 0.5
+    poll: float = 1.0
     watch: float = 0.25
     stop_grace: float = 5.0
     retry: float = 1.0

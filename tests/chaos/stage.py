@@ -25,7 +25,7 @@ from tests.chaos.history import History, read_history
 from tests.chaos.invariants import check
 from tests.chaos.nemesis import Nemesis, Place
 from tests.e2e.processes import Site, open_site
-from tests.postgres import Cluster, running_cluster
+from tests.postgres import DURABLE, Cluster, running_cluster
 
 ROOT = Path(__file__).parents[2]
 LEASE = 3.0
@@ -119,7 +119,7 @@ def stage(kind: str, database_folder: Path | None = None, **settings: str) -> It
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="easel-chaos-")))
         cluster = None
         if kind == "postgres":
-            cluster = stack.enter_context(running_cluster(durable=True))
+            cluster = stack.enter_context(running_cluster(DURABLE))
             url = cluster.new_database()
         else:
             url = f"sqlite:///{(database_folder or folder) / 'easel.db'}"

@@ -49,6 +49,16 @@ def test_a_quick_run_of_the_png_bench_compares_every_kind(tmp_path: Path):
     assert str(ROOT) not in json.dumps(result)
 
 
+def test_a_quick_run_of_the_queue_writes_a_result(tmp_path: Path):
+    command = [sys.executable, "-m", "bench.queue", "--quick", "--only", "Q1,Q5", "--into", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
+    assert done.returncode == 0, done.stderr
+
+    result = json.loads(next(tmp_path.glob("queue-*.json")).read_text())
+    assert [figure["goal"] for figure in result["figures"]] == ["Q1", "Q5", "Q5"]
+    assert all(figure["reference"]["median"] > 0 for figure in result["figures"])
+
+
 def test_an_unknown_goal_is_refused():
     command = [sys.executable, "-m", "bench.api", "--only", "H99"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from server.adapters.clock import SystemClock
 from server.adapters.memory import MemoryStores
-from server.api.outbox import MAX_OUTBOX, Follower, Outbox
+from server.api.hub import Follower
+from server.api.outbox import ROOM_BYTES, ROOM_FRAMES, Outbox
 from server.api.previews import Gallery, Viewer
 from server.domain.errors import Unavailable
 from server.domain.lifecycle import TaskStatus
@@ -22,6 +23,10 @@ def drawn(stores: Stores) -> Lease:
     return lease
 
 
+def box() -> Outbox:
+    return Outbox(SystemClock().monotonic)
+
+
 async def until(what: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
         while not what():  # noqa: ASYNC110 the stores of other processes send no event either
@@ -34,18 +39,40 @@ def preview(step: int) -> NewPreview:
 
 def test_a_slow_socket_has_one_preview_of_each_task_waiting_and_it_is_the_latest():
     async def received() -> list[str]:
-        outbox = Outbox()
+        outbox = box()
         outbox.put("a")
-        for number in range(2 * MAX_OUTBOX):
-            outbox.put_preview(TaskId(1), f"one {number}")
-            outbox.put_preview(TaskId(2), f"two {number}")
+        for number in range(2 * ROOM_FRAMES):
+            outbox.put_preview(f"one {number}", TaskId(1))
+            outbox.put_preview(f"two {number}", TaskId(2))
         outbox.put("b")
-        assert not outbox.overflown.is_set()
+        assert outbox.room
         outbox.drop_preview(TaskId(2))
         outbox.drop_preview(TaskId(3))
         return [await outbox.get() for _ in range(3)]
 
-    assert asyncio.run(received()) == ["a", f"one {2 * MAX_OUTBOX - 1}", "b"]
+    assert asyncio.run(received()) == ["a", f"one {2 * ROOM_FRAMES - 1}", "b"]
+
+
+def test_a_full_outbox_takes_no_preview():
+    stores = over(MemoryStores())
+    lease = drawn(stores)
+
+    async def told() -> str:
+        gallery = Gallery(stores.previews, SystemClock().monotonic)
+        looking = asyncio.create_task(gallery.run())
+        full, free = box(), box()
+        full.put("x" * ROOM_BYTES)
+        for outbox in (full, free):
+            gallery.enter(Viewer(Follower(lease.task_id, outbox), "token"))
+        await until(lambda: stores.previews.asked([lease]))
+        stores.previews.show(lease, preview(3))
+        await asyncio.wait_for(free.get(), 5)
+        assert (await full.get())[0] == "x"
+        frame = await asyncio.wait_for(full.get(), 5)
+        looking.cancel()
+        return frame
+
+    assert json.loads(asyncio.run(told()))["message"]["stepCurrent"] == "3", "it comes when there is room"
 
 
 def test_viewers_are_shown_what_is_new_and_nothing_after_the_end():
@@ -55,7 +82,7 @@ def test_viewers_are_shown_what_is_new_and_nothing_after_the_end():
     async def told() -> None:
         gallery = Gallery(stores.previews, SystemClock().monotonic)
         looking = asyncio.create_task(gallery.run())
-        outbox, late = Outbox(), Outbox()
+        outbox, late = box(), box()
         viewer = Viewer(Follower(lease.task_id, outbox), "token")
         gallery.enter(viewer)
         await until(lambda: stores.previews.asked([lease]))
@@ -70,7 +97,7 @@ def test_viewers_are_shown_what_is_new_and_nothing_after_the_end():
         viewer.follower.done = True
         stores.previews.show(lease, preview(4))
         assert json.loads(await asyncio.wait_for(late.get(), 5))["message"]["stepCurrent"] == "4"
-        assert outbox._frames.empty()
+        assert not outbox._waiting
         looking.cancel()
 
     asyncio.run(told())
@@ -95,7 +122,7 @@ def test_a_board_that_is_away_is_asked_again():
     async def told() -> None:
         gallery = Gallery(Away(), lambda: 1.0)
         looking = asyncio.create_task(gallery.run())
-        outbox = Outbox()
+        outbox = box()
         gallery.enter(Viewer(Follower(lease.task_id, outbox), "token"))
         await until(lambda: stores.previews.asked([lease]))
         stores.previews.show(lease, preview(1))

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import time
 
 from server.adapters.memory import MemoryStores
-from server.api.hub import Hub
-from server.api.outbox import Follower, Outbox
+from server.api.hub import Follower, Hub
+from server.api.outbox import Outbox
 from server.domain.types import TaskId
 from tests.stores import new_project, new_task
 
@@ -31,7 +32,7 @@ def test_a_task_that_cannot_be_told_silences_no_other():
     async def told() -> str:
         hub = Hub(Unreadable(stores, broken.id), poll_seconds=0.01)
         looking = asyncio.create_task(hub.run())
-        outbox = Outbox()
+        outbox = Outbox(time.monotonic)
         for task in (broken, sound):
             hub.follow(Follower(task.id, outbox))
         frame = await asyncio.wait_for(outbox.get(), 5)

@@ -8,7 +8,8 @@ from threading import Lock
 from server.adapters.memory.queue import MemoryQueue
 from server.adapters.memory.row import MemoryRow
 from server.domain.errors import BadRequest, NoSuchFolder, Unavailable
-from server.domain.files import ROOT, Folder, NewUpload, Reason, Removed, TaskInput, Upload
+from server.domain.files import ROOT, Folder, NewUpload, Reason, Removed, TaskInput, Upload, task_uuid_of
+from server.domain.lifecycle import RUNNING
 from server.domain.quota import Quota
 from server.domain.task import NewTask, Task
 from server.domain.types import FileId, FolderId, ProjectId, TaskId
@@ -111,6 +112,13 @@ class MemoryFiles(MemoryQueue):
             for key in keys:
                 if self._dropped.get(key, self._now() + 1) <= self._now():
                     del self._dropped[key]
+
+    def orphans(self, keys: Collection[str]) -> Sequence[str]:
+        """See `FileKeeper.orphans`."""
+        with self._lock:
+            named = {file.key for row in self._rows.values() for file in row.task.files}.union(self._dropped)
+            idle = {row.task.uuid for row in self._rows.values() if row.task.status not in RUNNING}
+            return [key for key in keys if key not in named and task_uuid_of(key) in idle]
 
     # ── under the lock ───────────────────────────────────────────────────────────────────────────────────────────────
     def _attach(self, task: Task, new: NewTask) -> None:

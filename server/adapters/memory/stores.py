@@ -53,8 +53,6 @@ class MemoryStores(MemoryFiles):
             if earlier is not None:
                 return earlier
             queued = [row.task for row in self._rows.values() if row.task.status is TaskStatus.QUEUE]
-            own = max((task.turn for task in queued if task.project_id == new.project_id), default=0)
-            lowest = min((task.turn for task in queued), default=0)
             self._check_room(new.project_id, queued)
             task = Task(
                 id=TaskId(next(self._task_ids)),
@@ -68,7 +66,7 @@ class MemoryStores(MemoryFiles):
                 base_url=new.base_url,
                 cps=new.cps,
                 status=TaskStatus.QUEUE,
-                turn=max(own, lowest) + 1,
+                turn=self._next_turn(new.project_id),
                 attempt=0,
                 crashes=0,
                 last_seq=0,

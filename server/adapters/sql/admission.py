@@ -5,7 +5,7 @@ projects needs advisory locks: see docs/decisions/0010-limits-at-submit-and-clai
 """
 
 from collections.abc import Callable
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from sqlalchemy import (
     CTE,
@@ -53,30 +53,19 @@ class Admission:
         self._quota = quota
         self._counting = _counting(quota)
 
-    def submit(self, work: Callable[[Connection, Check], _T]) -> _T:
-        """Run a transaction that queues one task, with the check it must make before.
+    def submit(self, work: Callable[[Connection, Check], _T], look: Callable[[Connection], tuple[_T] | None]) -> _T:
+        """Run a transaction that queues one task, with the check it must make before; `look` as in `Database.write`.
 
         Submits share a lock until they commit, and count. Only when so many tasks wait that everybody who is counting
         now could fill the queue, they do it one at a time.
         """
+        write = self._database.write
         if self._database.is_sqlite or self._quota.total is None:
-            return self._database.write(lambda connection: work(connection, self._check_alone))
+            return write(lambda connection: work(connection, self._check_alone), look)
         try:
-            return self._database.write(lambda connection: self._with_others(connection, work))
+            return write(lambda connection: self._with_others(connection, work), look)
         except _NearTheLimit:
-            return self._database.write(lambda connection: self._alone(connection, work))
-
-    def claim(self, work: Callable[[Connection], _T]) -> _T:
-        """Run a transaction that claims a task: where running is limited, one claim at a time."""
-
-        def in_turn(connection: Connection) -> _T:
-            if not self._database.is_sqlite:
-                limited = select(PROJECTS.c.id).where(PROJECTS.c.running_limit.is_not(None)).exists()
-                always = literal(self._quota.running is not None)
-                connection.execute(select(func.pg_advisory_xact_lock(_CLAIM_KEY)).where(always | limited))
-            return work(connection)
-
-        return self._database.write(in_turn)
+            return write(lambda connection: self._alone(connection, work), look)
 
     def _with_others(self, connection: Connection, work: Callable[[Connection, Check], _T]) -> _T:
         connection.execute(select(func.pg_advisory_xact_lock_shared(_SUBMIT_KEY)))
@@ -102,6 +91,21 @@ class Admission:
         if refused is not None:
             raise QueueFull(refused)
         return total
+
+
+def wait_to_claim(quota: Quota) -> Select[Any]:
+    """Return PostgreSQL's first statement of a claim: no row where nothing is queued, so that there is no second one.
+
+    Where running is limited, claims go one at a time from here until they commit.
+    """
+    limited = select(PROJECTS.c.id).where(PROJECTS.c.running_limit.is_not(None)).exists()
+    wait = case((literal(quota.running is not None) | limited, func.pg_advisory_xact_lock(_CLAIM_KEY).is_not(None)))
+    return select(wait).where(something_queued())
+
+
+def something_queued() -> ColumnElement[bool]:
+    """Return the condition that a task waits in the queue: a look at the first entry of an index."""
+    return select(TASKS.c.id).where(_QUEUED).exists()
 
 
 def _counting(quota: Quota) -> Select[int | None, int, int]:
@@ -132,7 +136,7 @@ def _at_their_limit(quota: Quota) -> CTE:
     return (
         select(running.c.project_id)
         .join(PROJECTS, PROJECTS.c.id == running.c.project_id)
-        .where(running.c.lease_until.is_not(None))
+        .where(running.c.lease_token.is_not(None))
         .group_by(running.c.project_id, PROJECTS.c.running_limit)
         .having(func.count() >= limit)
         .cte("at_their_limit")

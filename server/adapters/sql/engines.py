@@ -1,24 +1,23 @@
 """The database: which engine reads, which one writes, and what becomes of errors."""
 
-import random
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from threading import Lock, local
-from typing import Final, TypeVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from threading import local
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from server.adapters.sql import postgres, sqlite
-from server.adapters.sql.failures import is_away, reason_of, should_run_again
-from server.domain.errors import Unavailable
+from server.adapters.sql.failures import reason_of
+from server.adapters.sql.places import refuse_network
+from server.adapters.sql.transactions import InDoubt, run, settle
+from server.adapters.sql.turns import WriteTurns
+from server.adapters.sql.wal import WalCare
 
 _T = TypeVar("_T")
-
-_TRIES: Final = 5
-_PAUSE_SECONDS: Final = 0.05
 
 
 class _Open(local):
@@ -33,11 +32,14 @@ class Database:
     def __init__(self, url: URL) -> None:
         self._url = url
         self._open = _Open()
-        self._turn: Lock | None = None
+        self._turns: WriteTurns | None = None
+        self._wal: WalCare | None = None
         if self.is_sqlite:
+            assert url.database is not None, "open_database lets only files through"
             self._reads, self._writes = sqlite.open_for_reading(url), sqlite.open_for_writing(url)
-            # SQLite has one writer at a time. Its own waiting is a poll without order; threads queue here instead.
-            self._turn = Lock()
+            # SQLite has one writer at a time. Its own waiting is a poll without order; writers queue here instead.
+            self._turns = WriteTurns(url.database, sqlite.BUSY_SECONDS)
+            self._wal = WalCare(url.database, time.monotonic)
         else:
             self._writes = postgres.open_pool(url)
             self._reads = postgres.for_reading(self._writes)
@@ -47,6 +49,11 @@ class Database:
         """Whether this is SQLite; PostgreSQL otherwise."""
         return self._url.get_backend_name() == "sqlite"
 
+    @property
+    def url(self) -> URL:
+        """Where it is; printed, it hides its password."""
+        return self._url
+
     def reason_of(self, error: SQLAlchemyError) -> str:
         """Return in a few words what the driver said, for operators only."""
         return reason_of(error, self._url)
@@ -55,7 +62,10 @@ class Database:
         """Run `work` on one snapshot of the database, without the right to write."""
         if self._open.connection is not None:
             return work(self._open.connection)
-        return _run(self._reads, work)
+        try:
+            return run(self._reads, work, nullcontext)
+        except InDoubt:  # nothing was written, so nothing is in doubt
+            return run(self._reads, work, nullcontext)
 
     def at_once(self, work: Callable[[], _T]) -> _T:
         """See `Reads.at_once`: until `work` is done, `read` gives this thread the same snapshot again."""
@@ -69,18 +79,29 @@ class Database:
 
         return self.read(on_snapshot)
 
-    def write(self, work: Callable[[Connection], _T]) -> _T:
-        """Run `work` in a transaction and commit it. After a deadlock it is run again: it must not keep state."""
-        with self._in_turn():
-            return _run(self._writes, work)
+    def write(
+        self, work: Callable[[Connection], _T], look: Callable[[Connection], tuple[_T] | None] | None = None
+    ) -> _T:
+        """Run `work` in a transaction and commit it; it may be run again, so it must not keep state.
+
+        It is run again after a deadlock, and when the connection was lost before COMMIT was sent. Where it was lost
+        after that, `look` finds out whether the commit won: it returns (what `work` has returned,), or None if nothing
+        was written. It must first lock what `work` locks, for the lost connection may still be committing. Raises
+        InDoubt where there is no `look`, or nobody to ask.
+        """
+        try:
+            return self._write(work)
+        except InDoubt as doubt:
+            if look is None:
+                raise
+            return settle(self._write, work, look, doubt)
 
     def migrate(self, work: Callable[[Connection], _T]) -> _T:
         """Run `work` in one transaction made for changing the schema."""
         open_engine = sqlite.open_for_migrating if self.is_sqlite else postgres.open_for_migrating
         engine = open_engine(self._url)
         try:
-            with self._in_turn():
-                return _run(engine, work, tries=1)
+            return run(engine, work, self._in_turn, tries=1)
         finally:
             engine.dispose()
 
@@ -88,22 +109,24 @@ class Database:
         """Close every connection that is not in use."""
         self._reads.dispose()
         self._writes.dispose()
+        if self._turns is not None:
+            self._turns.close()
 
-    @contextmanager
-    def _in_turn(self) -> Generator[None, None, None]:
-        if self._turn is None:
-            yield
-            return
-        if not self._turn.acquire(timeout=sqlite.BUSY_SECONDS):
-            raise Unavailable("The database is busy. Try again in a few seconds.")
-        try:
-            yield
-        finally:
-            self._turn.release()
+    def _write(self, work: Callable[[Connection], _T]) -> _T:
+        found = run(self._writes, work, self._in_turn)
+        if self._wal is not None and self._wal.is_due():
+            self._wal.tend(self._writes, self._in_turn)
+        return found
+
+    def _in_turn(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._turns is None else self._turns.taken()
 
 
 def open_database(url: str) -> Database:
-    """Open `sqlite:///file` or `postgresql://…`; nothing is connected yet. Raises ValueError for anything else."""
+    """Open `sqlite:///file` or `postgresql://…`; nothing is connected yet.
+
+    Raises ValueError for anything else, and for a SQLite file on a network file system.
+    """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -113,24 +136,10 @@ def open_database(url: str) -> Database:
         raise ValueError("An @ in the user or the password of a database URL is written %40.")
     match parsed.get_backend_name():
         case "sqlite" if parsed.database not in {None, "", ":memory:"}:
+            refuse_network(parsed.database or "")
             return Database(parsed.set(drivername="sqlite+pysqlite"))
         case "postgresql" | "postgres":
             return Database(parsed.set(drivername="postgresql+psycopg"))
         case _:
             # The text is not repeated: it may hold a password.
             raise ValueError("The database URL must be sqlite:///PATH (a file) or postgresql://USER@HOST/NAME.")
-
-
-def _run(engine: Engine, work: Callable[[Connection], _T], tries: int = _TRIES) -> _T:
-    while True:
-        tries -= 1
-        try:
-            with engine.begin() as connection:
-                return work(connection)
-        except SQLAlchemyError as error:
-            if tries > 0 and should_run_again(error):
-                time.sleep(_PAUSE_SECONDS * random.random())  # noqa: S311 jitter, not a secret
-                continue
-            if is_away(error) or should_run_again(error):
-                raise Unavailable(detail=f"The database can't be reached: {reason_of(error, engine.url)}.") from error
-            raise

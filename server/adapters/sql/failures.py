@@ -12,6 +12,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 _RUN_AGAIN: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock
 
+_CUT: Final = frozenset({"57P01", "57P02", "57P03"})  # shut down by an operator, after a crash, starting up
+
 # Classes and codes in which PostgreSQL is not usable for a while: connection, resources, operator, system; a former
 # primary that only reads; a lock, a statement or an idle transaction that took too long.
 _AWAY: Final = ("08", "53", "57", "58", "25006", "25P03", "55P03")
@@ -35,6 +37,17 @@ _SQLITE_PRIMARY_CODE: Final = 0xFF
 def should_run_again(error: SQLAlchemyError) -> bool:
     """Whether the database undid the transaction for another's sake: run again, it will succeed."""
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _RUN_AGAIN
+
+
+def was_cut(error: SQLAlchemyError) -> bool:
+    """Whether an established connection broke off: the server stops or restarts, an operator or the network cut it.
+
+    A server that can't be connected to at all is not meant: it may be away for long, and whoever asks is told so.
+    """
+    if not isinstance(error, DBAPIError) or not isinstance(error.orig, PostgresError):
+        return False
+    state = error.orig.sqlstate
+    return error.connection_invalidated or (state is not None and (state[:2] == "08" or state in _CUT))
 
 
 def reason_of(error: SQLAlchemyError, url: URL) -> str:

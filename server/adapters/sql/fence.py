@@ -17,12 +17,17 @@ from server.domain.types import WorkerId
 FREED = {"worker_id": None, "lease_token": None, "lease_until": None}
 """What a row holds while its status needs no worker."""
 
+# Not by `lease_until`, which no index may hold: a heartbeat then changes none, and PostgreSQL keeps it within the page.
+IS_LEASED: Final = TASKS.c.lease_token.is_not(None)
+"""The condition that a worker holds the task."""
+
 _WRITING: Final = insert(TASK_EVENTS)
 
 
-def granted(worker_id: WorkerId, seconds: float) -> Mapping[str, Any]:
-    """Return what a row holds under a fresh lease."""
-    return {"worker_id": worker_id, "lease_token": FreshToken(), "lease_until": Now() + literal(float(seconds))}
+def granted(worker_id: WorkerId, seconds: float, token: str | None = None) -> Mapping[str, Any]:
+    """Return what a row holds under a fresh lease, whose token nobody can guess; by default the database makes it."""
+    made = FreshToken() if token is None else literal(token)
+    return {"worker_id": worker_id, "lease_token": made, "lease_until": Now() + literal(float(seconds))}
 
 
 def held_under(lease: Lease, sources: Collection[TaskStatus]) -> ColumnElement[bool]:

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import psycopg
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
@@ -39,6 +40,12 @@ def for_reading(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
+def connect_alone(url: URL) -> psycopg.Connection:
+    """Return a connection outside every pool, in autocommit. Raises psycopg.Error."""
+    _, given = url.get_dialect()().create_connect_args(url)
+    return psycopg.connect(**{**given, **_connect_args(url)}, autocommit=True)
+
+
 def _connect_args(url: URL) -> dict[str, Any]:
     limits = {
         "statement_timeout": _STATEMENT_MS,
@@ -54,4 +61,6 @@ def _connect_args(url: URL) -> dict[str, Any]:
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
+        # What was sent and is not acknowledged: without it a half-open connection is waited for a quarter of an hour.
+        "tcp_user_timeout": 20_000,
     }

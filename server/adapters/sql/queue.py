@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Update, bindparam, func, insert, select, upda
 
 from server.adapters.sql.admission import open_to_claims
 from server.adapters.sql.expressions import Now, is_one_of
-from server.adapters.sql.fence import entering, granted
+from server.adapters.sql.fence import IS_LEASED, entering, granted
 from server.adapters.sql.rows import TASK_COLUMNS, Row
 from server.adapters.sql.tables import PROJECTS, TASKS, time_column
 from server.domain.errors import NotAuthorized
@@ -32,11 +32,20 @@ def next_turn(connection: Connection, project_id: ProjectId) -> int:
     """Return the turn of the project's next task. Raises NotAuthorized when there is no such project."""
     # The project's row is locked until commit: of two Runs at the same moment, the second sees the first one's turn.
     # Without it a flood over many connections would take many turns at once.
-    asked = {_PROJECT.key: project_id}
-    if connection.execute(_HOLDING, asked).first() is None:
-        raise NotAuthorized
-    row = connection.execute(_TURNS, asked).one()
+    hold_project(connection, project_id)
+    return coming_turn(connection, project_id)
+
+
+def coming_turn(connection: Connection, project_id: ProjectId) -> int:
+    """Return the turn that the project's next task would have now; nothing is locked."""
+    row = connection.execute(_TURNS, {_PROJECT.key: project_id}).one()
     return max(row[0] or 0, row[1] or 0) + 1
+
+
+def hold_project(connection: Connection, project_id: ProjectId) -> None:
+    """Lock the project's row against other submits. Raises NotAuthorized when there is no such project."""
+    if connection.execute(_HOLDING, {_PROJECT.key: project_id}).first() is None:
+        raise NotAuthorized
 
 
 def insert_task(connection: Connection, new: NewTask, turn: int) -> Row:
@@ -62,8 +71,13 @@ def insert_task(connection: Connection, new: NewTask, turn: int) -> Row:
     return connection.execute(_INSERTING, values).mappings().one()
 
 
-def claiming(worker_id: WorkerId, models: Collection[str], seconds: float, quota: Quota = NO_QUOTA) -> Update:
-    """Return the claim: the first of the queue, of a project that may run one more, that nobody else is taking now."""
+def claiming(
+    worker_id: WorkerId, models: Collection[str], seconds: float, quota: Quota = NO_QUOTA, token: str | None = None
+) -> Update:
+    """Return the claim: the first of the queue, of a project that may run one more, that nobody else is taking now.
+
+    `token` is the lease token; by default the database makes one.
+    """
     first = (
         select(TASKS.c.id)
         .where(_QUEUED, TASKS.c.model.in_(models), open_to_claims(quota))
@@ -75,7 +89,7 @@ def claiming(worker_id: WorkerId, models: Collection[str], seconds: float, quota
     )
     return (
         entering(TaskStatus.ACCEPT)
-        .values(attempt=TASKS.c.attempt + 1, **granted(worker_id, seconds))
+        .values(attempt=TASKS.c.attempt + 1, **granted(worker_id, seconds, token))
         .where(TASKS.c.id == first, is_one_of(TASKS.c.status, sources_of(TaskStatus.ACCEPT)))
         .returning(*TASK_COLUMNS)
     )
@@ -86,7 +100,7 @@ def taking_over(worker_id: WorkerId, seconds: float, limit: int) -> Update:
     # MATERIALIZED: as a plain IN the planner may run the subquery again per row, and then it takes more than `limit`.
     expired = (
         select(TASKS.c.id)
-        .where(TASKS.c.lease_until <= Now(), is_one_of(TASKS.c.status, LEASED))
+        .where(IS_LEASED, TASKS.c.lease_until <= Now(), is_one_of(TASKS.c.status, LEASED))
         .order_by(TASKS.c.lease_until, TASKS.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -9,8 +9,8 @@ from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.tables import FILES, TASKS, time_column
 from server.adapters.sql.upload_tables import DROPPED_FILES, TASK_INPUTS, TASK_REMOVALS, UPLOADS
-from server.domain.files import Reason, Removed
-from server.domain.lifecycle import TERMINAL, TaskStatus
+from server.domain.files import Reason, Removed, task_uuid_of
+from server.domain.lifecycle import RUNNING, TERMINAL, TaskStatus
 from server.domain.types import FileId, TaskId
 
 _TERMINAL: Final = is_one_of(TASKS.c.status, TERMINAL)
@@ -86,6 +86,26 @@ class SqlFileKeeper:
         """See `FileKeeper.erased`."""
         gone = delete(DROPPED_FILES).where(DROPPED_FILES.c.key.in_(keys), DROPPED_FILES.c.due_at <= Now())
         self._database.write(lambda connection: connection.execute(gone))
+
+    def orphans(self, keys: Collection[str]) -> Sequence[str]:
+        """See `FileKeeper.orphans`."""
+        wanted = {key: uuid for key in keys if (uuid := task_uuid_of(key)) is not None}
+        if not wanted:
+            return []
+
+        def work(connection: Connection) -> Sequence[str]:
+            # One snapshot: whoever may still write a row is seen running, or his row is seen.
+            named: set[str] = set()
+            for table in (FILES, DROPPED_FILES):
+                query = select(table.c.key).where(table.c.key.in_(wanted))
+                named.update(connection.execute(query).scalars())
+            left = {key: uuid for key, uuid in wanted.items() if key not in named}
+            # No index has the uuid: it would cost every write something, and orphans are few.
+            idle = select(TASKS.c.uuid).where(TASKS.c.uuid.in_(set(left.values())), ~is_one_of(TASKS.c.status, RUNNING))
+            known = set(connection.execute(idle).scalars()) if left else set[str]()
+            return [key for key, uuid in left.items() if uuid in known]
+
+        return self._database.read(work)
 
 
 def drop_outputs(connection: Connection, task_id: TaskId) -> int:

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, literal, select
 
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
+from server.adapters.sql.fence import IS_LEASED
 from server.adapters.sql.tables import TASKS, time_column
 from server.domain.lifecycle import TaskStatus
 from server.domain.runs import YOUNG_SECONDS, RunCount, Runs
@@ -49,7 +50,7 @@ LAST_OLD: Final = (
 # The sum keeps a planner from walking the primary key for the least id: the partial indexes hold open tasks only.
 _ID: Final = func.min(TASKS.c.id + 0)
 FIRST_QUEUED: Final = select(_ID).where(is_one_of(TASKS.c.status, [TaskStatus.QUEUE]))
-FIRST_LEASED: Final = select(_ID).where(TASKS.c.lease_until.is_not(None))
+FIRST_LEASED: Final = select(_ID).where(IS_LEASED)
 
 
 def _runs(connection: Connection, *which: ColumnElement[bool]) -> Mapping[str, Runs]:

@@ -14,7 +14,7 @@ from server.adapters.sql.json_text import to_json
 BUSY_SECONDS: Final = 30.0
 """How long a transaction waits for another process's to end."""
 
-_WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
+_WAL_LIMIT_BYTES: Final = 16 * 1024 * 1024
 
 
 def open_for_reading(url: URL) -> Engine:
@@ -28,14 +28,15 @@ def open_for_reading(url: URL) -> Engine:
         max_overflow=48,
         pool_timeout=BUSY_SECONDS,
     )
-    return _listen(engine, begin="BEGIN", pragmas=["foreign_keys = ON", "query_only = ON"])
+    return _listen(engine, begin="BEGIN", pragmas=["foreign_keys = ON", "query_only = ON", "wal_autocheckpoint = 0"])
 
 
 def open_for_writing(url: URL) -> Engine:
     """Return the engine for every transaction that may write.
 
     They begin IMMEDIATE: one that reads first and writes later would fail at once, whatever the busy timeout, if
-    another process had committed in between.
+    another process had committed in between. They copy the log into the database themselves (wal_autocheckpoint, which
+    is left at its thousand pages): inside COMMIT, and so within the turn that `Database` gives them.
     """
     # One connection: the process's writers take turns on a lock of `Database`.
     engine = create_engine(

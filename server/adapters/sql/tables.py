@@ -36,7 +36,7 @@ _ID: Final = BigInteger().with_variant(Integer(), "sqlite")
 _JSON: Final = JSON()
 
 _QUEUED: Final = text(f"status = '{TaskStatus.QUEUE.value}'")
-_LEASED: Final = text("lease_until IS NOT NULL")
+_LEASED: Final = text("lease_token IS NOT NULL")
 _SUCCEEDED: Final = text("pexit = '0'")
 
 
@@ -105,7 +105,7 @@ TASKS: Final = Table(
     # `status` adds nothing to a partial index but this: SQLite counts what is queued without opening the table.
     Index("ix_tasks_claim", "turn", "id", "status", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
     Index("ix_tasks_turns", "project_id", "turn", "status", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
-    Index("ix_tasks_lease", "lease_until", sqlite_where=_LEASED, postgresql_where=_LEASED),
+    # What is leased is few: who is over his time is found by reading them all. `lease_until` itself is in no index.
     Index("ix_tasks_running", "project_id", sqlite_where=_LEASED, postgresql_where=_LEASED),
     Index("ix_tasks_pace", "model", "task_end_at", sqlite_where=_SUCCEEDED, postgresql_where=_SUCCEEDED),
     Index("ix_tasks_page", "project_id", "id"),
@@ -151,6 +151,7 @@ FILES: Final = Table(
     Column("created_at", Double, nullable=False),
     UniqueConstraint("task_id", "sample"),
     Index("ix_files_created_at", "created_at"),
+    Index("ix_files_key", "key"),
     sqlite_autoincrement=True,
 )
 

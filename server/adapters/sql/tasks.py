@@ -2,20 +2,23 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
+from secrets import token_hex
 from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, literal, or_, select, update
 
 from server.adapters.sql.admission import Admission, Check
+from server.adapters.sql.claims import Claims
+from server.adapters.sql.doubts import Doubts
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.fence import any_held, entering, fenced, hold, log, log_status
 from server.adapters.sql.previews import clear_preview, forget_previews
-from server.adapters.sql.queue import NO_QUOTA, claiming, insert_task, next_turn, taking_over
+from server.adapters.sql.queue import NO_QUOTA, claiming, hold_project, insert_task, next_turn, taking_over
 from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.removals import drop_outputs
-from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, claimed_of, files_of, output_of, task_of, tasks_of
+from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, Row, claimed_of, files_of, output_of, task_of, tasks_of
 from server.adapters.sql.run_keys import forgetting, recall, remember
 from server.adapters.sql.tables import FILES, TASK_PROGRESS, TASKS, time_column
 from server.adapters.sql.upload_tables import DROPPED_FILES
@@ -45,6 +48,8 @@ class SqlTaskStore:
         self._database = database
         self._quota = quota
         self._admission = Admission(database, quota)
+        self._doubts = Doubts(database)
+        self._claims = Claims(database, quota)
 
     def submit(self, new: NewTask) -> Task:
         """See `TaskStore.submit`. Raises NotAuthorized when there is no such project."""
@@ -62,7 +67,12 @@ class SqlTaskStore:
             remember(connection, new, row["id"])
             return task_of(row)
 
-        return self._admission.submit(work)
+        def look(connection: Connection) -> tuple[Task] | None:
+            hold_project(connection, new.project_id)
+            rows = connection.execute(_BY_TOKEN, {"token": new.token}).mappings().all()
+            return (tasks_of(connection, rows)[0],) if rows else None
+
+        return self._admission.submit(work, look)
 
     def find(self, project_id: ProjectId, task_id: TaskId) -> Task | None:
         """See `TaskStore.find`."""
@@ -116,22 +126,29 @@ class SqlTaskStore:
                 owe(connection, cancelled.id, cancelled.callback_url)
             return cancelled
 
-        return self._database.write(work)
+        def look(connection: Connection) -> tuple[Task] | None:
+            locked = _TASK.where(TASKS.c.id == task_id, is_one_of(TASKS.c.status, [TaskStatus.CANCEL]))
+            rows = connection.execute(locked.with_for_update(key_share=True)).mappings().all()
+            return (tasks_of(connection, rows)[0],) if rows else None
+
+        return self._database.write(work, look)
 
     def claim(self, worker_id: WorkerId, models: Collection[str], seconds: float) -> Claimed | None:
         """See `TaskStore.claim`."""
         if not models:
             return None
 
+        token = token_hex(16)
+        change = claiming(worker_id, models, seconds, self._quota, token)
+
         def work(connection: Connection) -> Claimed | None:
-            change = claiming(worker_id, models, seconds, self._quota)
             row = connection.execute(change).mappings().one_or_none()
             if row is None:
                 return None
             log_status(connection, row)
             return claimed_of(row)  # no files: the last attempt's were forgotten when it was requeued
 
-        return self._admission.claim(work)
+        return self._claims.claim(work, token)
 
     def move(
         self, lease: Lease, to: TaskStatus, *, before: Sequence[NewEvent] = (), ending: Ending | None = None
@@ -146,20 +163,27 @@ class SqlTaskStore:
         if ending is not None:
             change = change.values(pexit=ending.pexit, message=ending.message)
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> Row:
             row = fenced(connection, change, lease, sources_of(to), at=TASKS.c[time_column(to)])
             log(connection, row, events)
             if to is TaskStatus.END:
                 forget_previews(connection, lease.task_id)
             if to is TaskStatus.POSTPROCESS_END and row["callback_url"]:
                 owe(connection, lease.task_id, row["callback_url"])
+            return row
 
-        self._database.write(work)
+        self._doubts.write(lease, events, work)
 
     def append(self, lease: Lease, events: Sequence[NewEvent]) -> None:
         """See `TaskStore.append`."""
         change = update(TASKS).values(last_seq=TASKS.c.last_seq + len(events))
-        self._database.write(lambda connection: log(connection, fenced(connection, change, lease, LEASED), events))
+
+        def work(connection: Connection) -> Row:
+            row = fenced(connection, change, lease, LEASED)
+            log(connection, row, events)
+            return row
+
+        self._doubts.write(lease, events, work)
 
     def report(self, lease: Lease, payload: JsonObject) -> None:
         """See `TaskStore.report`."""
@@ -207,16 +231,18 @@ class SqlTaskStore:
             attempt=TASKS.c.attempt - int(refund), crashes=TASKS.c.crashes + int(crashed), **forgotten
         )
         clear = update(TASK_PROGRESS).where(TASK_PROGRESS.c.task_id == lease.task_id).values(payload=None)
+        events = [NewEvent(EventType.QUEUE)]
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> Row:
             row = fenced(connection, change, lease, sources_of(TaskStatus.QUEUE))
-            log(connection, row, [NewEvent(EventType.QUEUE)])
+            log(connection, row, events)
             connection.execute(clear)
             clear_preview(connection, lease.task_id)
             drop_outputs(connection, lease.task_id)
             connection.execute(delete(TASK_RECEIPTS).where(TASK_RECEIPTS.c.task_id == lease.task_id))
+            return row
 
-        self._database.write(work)
+        self._doubts.write(lease, events, work)
 
     def renew(self, leases: Collection[Lease], seconds: float) -> frozenset[TaskId]:
         """See `TaskStore.renew`."""

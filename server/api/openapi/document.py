@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Final
 
 from models.catalogue import Catalogue
-from server.api.openapi import envelope, files, task_shapes, tool_shapes
+from server.api.openapi import envelope, files, plan_shapes, task_shapes, tool_shapes
 from server.api.openapi.files import file_calls
 from server.api.openapi.pages import page_calls
 from server.api.openapi.runs import input_schemas, run_calls
@@ -48,6 +48,7 @@ def api_document(catalogue: Catalogue, base: str) -> Wire:
             "schemas": {
                 **envelope.SCHEMAS,
                 **task_shapes.SCHEMAS,
+                **plan_shapes.SCHEMAS,
                 **files.SCHEMAS,
                 **tool_shapes.SCHEMAS,
                 **input_schemas(catalogue),

@@ -20,6 +20,7 @@ from rich.markup import escape
 from models.shipped import Drawable
 from models.weights import WeightSet
 from server.adapters.sql.schema import SqlHealth
+from server.adapters.sql.wal import reset_bug_warning
 from server.domain.errors import EaselError
 from server.entrypoints.composition import (
     Trouble,
@@ -128,6 +129,9 @@ def _database(settings: Settings) -> Finding:
     database = open_settled_database(settings)
     SqlHealth(database).check()
     ensure_secrets(settings, database)
+    warning = reset_bug_warning() if database.is_sqlite else None
+    if warning is not None:
+        return Finding(Verdict.NOTE, "database", f"{kind}: reachable, schema current. {warning}")
     return Finding(Verdict.OK, "database", f"{kind}: reachable, schema current.")
 
 

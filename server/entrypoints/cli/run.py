@@ -11,6 +11,7 @@ from rich.console import Console
 from server.entrypoints.addresses import http_url
 from server.entrypoints.client import Account, Client, read_account
 from server.entrypoints.composition import Trouble
+from server.entrypoints.plan_table import print_plan
 from server.entrypoints.watch import watch_task
 from server.settings import Settings, read_settings
 
@@ -28,10 +29,15 @@ def run(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out"),
     url: Annotated[str, typer.Option(help="The server; default: EASEL_HOST and EASEL_PORT.")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Only print what would be drawn; nothing is queued.")] = False,  # noqa: FBT002 an option
 ) -> None:
     """Draw a prompt: submits it, shows its progress, saves the pictures."""
     client = Client(account_of(url, read_settings()))
-    for path in draw(client, model, {"prompt": prompt, **_parameters(settings or [])}, out):
+    asked = {"prompt": prompt, **_parameters(settings or [])}
+    if plan:
+        print_plan(Console(), client.plan(model, asked))
+        return
+    for path in draw(client, model, asked, out):
         typer.echo(str(path))
 
 

@@ -160,6 +160,7 @@ def test_the_receipt_names_all_that_a_picture_depends_on(full: Labels, drawing: 
             },
         },
         "refiner": {"name": "refiner", "files": {"unet/c.safetensors": sha("refiner/unet/c.safetensors")}},
+        "vae": None,
         "loras": [{"name": "Ink", "weight": 0.5, "sha256": sha("Ink.safetensors")}],
     }
     assert receipt["scheduler"] == {
@@ -189,7 +190,21 @@ def test_a_file_that_is_gone_is_unknown_and_costs_no_picture(full: Labels, tmp_p
     assert "Model hash" not in picture.info["parameters"]
 
 
+def test_single_files_and_another_vae_are_named(tmp_path: Path):
+    weights_in(tmp_path)
+    (tmp_path / "one.safetensors").write_text("one")
+    (tmp_path / "base/vae/b.fp16.safetensors").write_text("half")
+    weights = WeightSet(base=tmp_path / "one.safetensors", refiner=None, loras={}, vae=tmp_path / "base/vae")
+    receipt = json.loads(labelled(Labels(weights, PlainHashes(), full=True)).info["easel"])
+    assert receipt["weights"] == {
+        "base": {"name": "one", "files": {"one.safetensors": sha("one")}},
+        "refiner": None,
+        "vae": {"name": "vae", "files": {"b.safetensors": sha("base/vae/b.safetensors")}},
+        "loras": [],
+    }
+
+
 def test_an_engine_without_weights_has_none(tmp_path: Path):
     picture = labelled(Labels(None, PlainHashes(), full=True))
-    assert json.loads(picture.info["easel"])["weights"] == {"base": None, "refiner": None, "loras": []}
+    assert json.loads(picture.info["easel"])["weights"] == {"base": None, "refiner": None, "vae": None, "loras": []}
     assert "Model" not in picture.info["parameters"]

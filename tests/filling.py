@@ -1,0 +1,37 @@
+"""A queue with many rows, made by the database itself in one statement."""
+
+from sqlalchemy import Connection, text
+
+from server.adapters.sql.engines import Database
+from tests.stores import MODEL
+
+_COLUMNS = (
+    'uuid, project_id, token, model, parameters, "values", callback_url, base_url, status, turn, attempt, crashes, '
+    "last_seq, pexit, message, task_queue_at, task_accept_at, task_start_at, task_end_at, task_postprocess_end_at"
+)
+_SERIES = {
+    True: "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n)",
+    False: "(SELECT generate_series(1, {count}) AS i)",
+}
+
+
+def fill(database: Database, project_id: int, *, queued: int, finished: int) -> None:
+    """Add so many tasks; the finished ones come first, as in life. Statistics are brought up to date."""
+
+    def work(connection: Connection) -> None:
+        for count, status, ended in ((finished, "task_postprocess_end", "2.5"), (queued, "task_queue", "NULL")):
+            connection.execute(text(_inserting(database, project_id, count, status, ended)))
+        connection.execute(text("ANALYZE"))
+
+    database.write(work)
+
+
+def _inserting(database: Database, project_id: int, count: int, status: str, ended: str) -> str:
+    pexit = "'0'" if status != "task_queue" else "''"
+    series = _SERIES[database.is_sqlite].format(count=count)
+    body = "'{}'"
+    return (
+        f"INSERT INTO tasks ({_COLUMNS}) SELECT '{status}-' || i, {project_id}, '{status}-token-' || i, '{MODEL}', "
+        f"{body}, {body}, '', '', '{status}', i, {int(status != 'task_queue')}, 0, 9, {pexit}, '', "
+        f"1.0 + i, {ended}, {ended}, {ended}, {ended} FROM {series} AS numbers"
+    )
