@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check fix test test-long test-containers bench bench-queue bench-png clean
+.PHONY: help setup demo serve check fix test test-long chaos test-containers bench bench-queue bench-png clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -49,6 +49,9 @@ bench-queue: $(STAMP) ## measure the queue beside procrastinate (some ten minute
 
 bench-png: $(STAMP) ## measure PNG encoding against Pillow's (a minute)
 	$(BIN)/python -m bench.png
+
+chaos: $(STAMP) ## break everything on purpose for hours, resumable; see docs/reliability.md
+	$(BIN)/python -m tests.chaos all
 
 clean: ## remove what was built; data/ and out/ stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

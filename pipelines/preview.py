@@ -3,15 +3,17 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional
 
 from pipelines.contract import EngineEvent, Failed, Finished, Preview, Stepped, Withdrawn
-from pipelines.decoding import decode
 from pipelines.watching import Watching
+
+Decode: TypeAlias = Callable[[torch.Tensor], bytes]
+"""From latents (1, channels, height, width) on the CPU to RGB as in `SampleDone`: by the VAE, wherever that lies."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,18 +55,17 @@ class Outlook:
 
 
 class LatentColours:
-    """The linear map from latents to colours that comes nearest to what this VAE decodes: found by least squares."""
+    """The linear map from latents to colours that comes nearest to what a VAE decodes: found by least squares."""
 
-    def __init__(self, vae: AutoencoderKL) -> None:
+    def __init__(self, vae: AutoencoderKL, decode: Decode) -> None:
         generator = torch.Generator("cpu").manual_seed(_FIT_SEED)
-        device = next(vae.parameters()).device
         channels, factor = vae.config["latent_channels"], 2 ** (len(vae.config["block_out_channels"]) - 1)
         knowns: list[torch.Tensor] = []
         wanted: list[torch.Tensor] = []
         for _ in range(_PATCHES):  # one by one: a batch of them would take the memory of a large picture
             latents = _patchwork(generator, channels)
             side = _PATCH_SIDE * factor
-            pixels = torch.frombuffer(bytearray(decode(vae, latents.to(device))), dtype=torch.uint8)
+            pixels = torch.frombuffer(bytearray(decode(latents)), dtype=torch.uint8)
             colours = functional.avg_pool2d(pixels.view(side, side, 3).permute(2, 0, 1).float(), factor)
             knowns.append(_with_one(latents))
             wanted.append(colours.flatten(1).T)
@@ -93,8 +94,9 @@ class Previewer:
     The map is found when the first one is asked for: whoever asks for none pays nothing.
     """
 
-    def __init__(self, vae: AutoencoderKL) -> None:
+    def __init__(self, vae: AutoencoderKL, decode: Decode) -> None:
         self._vae = vae
+        self._decode = decode
         self._watching = Watching()
         self._colours: LatentColours | None = None
 
@@ -120,7 +122,7 @@ class Previewer:
     @torch.no_grad()
     def _preview(self, stepped: Stepped, outlook: Outlook) -> Preview:
         if self._colours is None:
-            self._colours = LatentColours(self._vae)
+            self._colours = LatentColours(self._vae, self._decode)
         width, height, rgb = self._colours.paint(outlook.clean())
         return Preview(stepped.generation_id, stepped.sample, stepped.step, stepped.total_steps, width, height, rgb)
 

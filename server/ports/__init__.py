@@ -117,7 +117,7 @@ class TaskStore(Protocol):
         ...
 
     def add_file(self, lease: Lease, file: StoredFile) -> None:
-        """Record a picture of this attempt; it is not only expected any more. From END on a task takes no more."""
+        """Record a picture written by this attempt. A task being finished (END or later) takes no more."""
         ...
 
     def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:

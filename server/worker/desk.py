@@ -75,7 +75,7 @@ class Desk:
         self._runs: dict[str, Run] = {}
         self._heard_at = ports.clock.monotonic()
         self._stalled = False
-        self._pictures = Pictures(ports.files, ports.inputs.expect, ports.labels, note)
+        self._pictures = Pictures(ports.files, ports.labels, note)
         self._previews = Previews(ports.previews, child.send, Every(INTERVAL, ports.clock.monotonic))
 
     def __len__(self) -> int:

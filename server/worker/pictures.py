@@ -50,9 +50,8 @@ Note: TypeAlias = Callable[[Stored | NotStored], None]
 class Pictures:
     """Encodes and stores pictures, one after the other, on a thread of its own."""
 
-    def __init__(self, files: FileStore, expect: Callable[[str], None], labels: Labels, note: Note) -> None:
+    def __init__(self, files: FileStore, labels: Labels, note: Note) -> None:
         self._files = files
-        self._expect = expect
         self._labels = labels
         self._note = note
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="pictures")
@@ -70,7 +69,7 @@ class Pictures:
     def _store(self, task: Task, drawing: Drawing, sample: SampleDone) -> None:
         try:
             chunks = self._labels.chunks(drawing, sample.sample)
-            file = store_picture(self._files, self._expect, task, sample, chunks, drawing.enlarged_to)
+            file = store_picture(self._files, task, sample, chunks, drawing.enlarged_to)
             self._note(Stored(sample.generation_id, file))
         except Exception as error:  # noqa: BLE001 whatever it is, unheard of the run would wait for ever
             _log.exception("task %s: a picture could not be stored", task.id)
@@ -112,17 +111,15 @@ def encode_sample(sample: SampleDone, chunks: list[bytes], enlarged_to: tuple[in
 
 def store_picture(
     files: FileStore,
-    expect: Callable[[str], None],
     task: Task,
     sample: SampleDone,
     chunks: list[bytes],
     enlarged_to: tuple[int, int] | None = None,
 ) -> StoredFile:
-    """Encode and write one picture; return what the store keeps about it. `expect` hears its key before it is there."""
+    """Encode and write one picture; return what the store keeps about it."""
     content = encode_sample(sample, chunks, enlarged_to)
     access_key = secrets.token_urlsafe(24)
     key = f"outputs/{task.uuid}/{access_key}.png"
-    expect(key)
     files.write(key, content)
     return StoredFile(
         sample=sample.sample,

@@ -14,7 +14,7 @@ from server.domain.worker import Worker, WorkerState
 from server.ports import Clock, FileStore, TaskStore, Wakeups, WorkerRegistry
 from server.ports.previews import PreviewBoard
 from server.ports.refusals import RefusalLog
-from server.services.rescue import rescue
+from server.services.rescue import RESCUE_PACE, rescue
 from server.worker.desk import Desk, DeskNote, DeskPorts
 from server.worker.engine_child import Care, EngineChild
 from server.worker.engine_process import EngineHandle, Exited, Heard
@@ -117,7 +117,7 @@ class Supervisor:
         monotonic = outside.clock.monotonic
         self._beat_due = Every(timing.heartbeat, monotonic)
         self._watch_due = Every(timing.watch, monotonic)
-        self._rescue_due = Every(max(timing.lease / 3, timing.watch), monotonic)
+        self._rescue_due = Every(max(timing.lease * RESCUE_PACE, timing.watch), monotonic)
         self._claim_due = Every(timing.poll, monotonic)
 
     def stop(self) -> None:

@@ -178,7 +178,6 @@ class MemoryStores(MemoryFiles):
             )
             others = [it for it in row.task.files if it.sample != file.sample]
             files = sorted([*others, output], key=lambda it: it.sample)
-            self._dropped.pop(file.key, None)
             row.task = replace(row.task, files=tuple(files))
 
     def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:

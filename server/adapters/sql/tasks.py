@@ -21,7 +21,6 @@ from server.adapters.sql.removals import drop_outputs
 from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, Row, claimed_of, files_of, output_of, task_of, tasks_of
 from server.adapters.sql.run_keys import forgetting, recall, remember
 from server.adapters.sql.tables import FILES, TASK_PROGRESS, TASKS, time_column
-from server.adapters.sql.upload_tables import DROPPED_FILES
 from server.adapters.sql.uploads import insert_uploads, link_inputs
 from server.adapters.sql.webhooks import owe
 from server.domain.events import EventType, NewEvent
@@ -219,7 +218,6 @@ class SqlTaskStore:
         def work(connection: Connection) -> None:
             hold(connection, lease, RUNNING)
             connection.execute(delete(FILES).where(FILES.c.task_id == lease.task_id, FILES.c.sample == file.sample))
-            connection.execute(delete(DROPPED_FILES).where(DROPPED_FILES.c.key == file.key))  # it was expected
             connection.execute(insert(FILES).values(values))
 
         self._database.write(work)

@@ -28,6 +28,7 @@ def comfy(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.timeout(400)  # torch is loaded, twice over, on cores that others use too
 def test_a_comfyui_folder_of_single_files_is_adopted_and_drawn_from(easel: Easels, comfy: Path):
     easel.patience = 170
     before = {path: path.stat().st_mtime_ns for path in comfy.rglob("*")}
@@ -55,6 +56,7 @@ def test_a_comfyui_folder_of_single_files_is_adopted_and_drawn_from(easel: Easel
     assert "Nothing was adopted as" in easel.refuses("models", "forget", REFINER_NAME)
 
 
+@pytest.mark.timeout(400)  # torch is loaded, twice over, on cores that others use too
 def test_the_miniature_is_checked_against_diffusers(easel: Easels):
     easel.patience = 170
     printed = easel.ok("models", "check", "--size", "64", "--steps", "2", EASEL_DEVICE="cpu", OMP_NUM_THREADS="1")

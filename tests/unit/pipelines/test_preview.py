@@ -1,5 +1,7 @@
 """Previews: what a picture will be is told from one step, and painted in its colours."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch.nn import functional
@@ -67,7 +69,7 @@ def test_colours_come_nearer_to_what_the_vae_decodes_than_a_guess_could(base):
     pixels = torch.frombuffer(bytearray(decode(base.vae, latents)), dtype=torch.uint8).view(128, 128, 3).float()
     wanted = functional.avg_pool2d(pixels.permute(2, 0, 1), 8).permute(1, 2, 0)
 
-    width, height, rgb = LatentColours(base.vae).paint(latents)
+    width, height, rgb = LatentColours(base.vae, partial(decode, base.vae)).paint(latents)
 
     painted = torch.frombuffer(bytearray(rgb), dtype=torch.uint8).view(height, width, 3).float()
     unexplained = ((painted - wanted) ** 2).sum() / ((wanted - wanted.mean((0, 1))) ** 2).sum()
@@ -75,7 +77,7 @@ def test_colours_come_nearer_to_what_the_vae_decodes_than_a_guess_could(base):
 
 
 def test_a_preview_is_bounded_and_broken_latents_are_black(base):
-    colours = LatentColours(base.vae)
+    colours = LatentColours(base.vae, partial(decode, base.vae))
     width, height, rgb = colours.paint(torch.zeros(1, 4, 100, 400))
     assert (width, height) == (MAX_SIDE, MAX_SIDE // 4)
     assert len(rgb) == width * height * 3
@@ -83,7 +85,7 @@ def test_a_preview_is_bounded_and_broken_latents_are_black(base):
 
 
 def test_a_preview_that_fails_costs_no_picture_and_ends_the_watching(base):
-    previewer = Previewer(base.vae)
+    previewer = Previewer(base.vae, partial(decode, base.vae))
     previewer.watch("g1", 0.0)
     scheduler = build_noise_scheduler("DDIMScheduler", base.scheduler_config)
     wrong = Outlook(scheduler, torch.zeros(1, 5, 8, 8), torch.tensor(1.0), torch.zeros(1, 5, 8, 8))
