@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from server.adapters.sql.engines import open_database
 from server.adapters.sql.kill_table import TASK_KILLS
+from server.adapters.sql.preview_table import TASK_PREVIEWS
 from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.refusal_table import REFUSALS
 from server.adapters.sql.run_keys import RUN_KEYS
@@ -16,6 +17,7 @@ from server.adapters.sql.webhook_tables import WEBHOOKS
 
 _TABLES = (
     TASK_KILLS,
+    TASK_PREVIEWS,
     TASK_RECEIPTS,
     REFUSALS,
     RUN_KEYS,

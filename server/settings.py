@@ -109,6 +109,10 @@ class Settings(BaseSettings):
     download_allow: str = Field(
         "", description="Private hosts and networks that input files may be fetched from, separated by commas."
     )
+    png_metadata: Literal["full", "origin"] = Field(
+        "full",
+        description="What pictures say of themselves: all that draws them again, prompt included, or their AI origin.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )

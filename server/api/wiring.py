@@ -12,6 +12,7 @@ from server.api.sockets import SocketLimits
 from server.domain.rescue import Limits
 from server.ports import Clock, EventLog, FileStore, Health, ProjectStore, SecretBox, TaskStore, Wakeups, WorkerRegistry
 from server.ports.files import FileKeeper, UploadStore
+from server.ports.previews import PreviewBoard
 from server.ports.reads import Reads
 from server.ports.views import QueueView
 from server.ports.webhooks import WebhookSender, WebhookStore
@@ -55,6 +56,7 @@ class Wiring:
     uploads: UploadStore
     keeper: FileKeeper
     queue: QueueView
+    previews: PreviewBoard
     throttle: FailureThrottle
     retention: Retention = _NO_RETENTION
     public_url: str = ""

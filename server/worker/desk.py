@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeAlias
 
@@ -13,6 +12,7 @@ from pipelines.contract import (
     Finished,
     GenerationRequest,
     LogLine,
+    Preview,
     SampleDone,
     Started,
     Stepped,
@@ -29,8 +29,10 @@ from server.worker.engine_process import Exited
 from server.worker.inputs import Gathered, Inputs, NotGathered
 from server.worker.kills import Kills
 from server.worker.line import Line
-from server.worker.pictures import NotStored, Stored, store_picture
+from server.worker.pace import Every
+from server.worker.pictures import NotStored, Pictures, Stored
 from server.worker.prepare import CannotPrepare, GateRefused
+from server.worker.previews import INTERVAL, Previews
 from server.worker.progress import progress_payload
 from server.worker.run import Run
 
@@ -54,7 +56,8 @@ class Desk:
         self._line = Line()
         self._heard_at = ports.clock.monotonic()
         self._stalled = False
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+        self._pictures = Pictures(ports.files, ports.labels, note)
+        self._previews = Previews(ports.previews, child.send, Every(INTERVAL, ports.clock.monotonic))
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -96,7 +99,7 @@ class Desk:
     def _assign(self, run: Run, request: GenerationRequest) -> None:
         run.move(TaskStatus.PREPROCESS_END)
         run.move(TaskStatus.ASSIGN)
-        run.samples = request.samples
+        run.samples, run.request = request.samples, request
         self._line.join(run, request)
 
     def watch(self) -> None:
@@ -106,6 +109,7 @@ class Desk:
         for run in runs:
             # A run that has told its end holds no lease any more, and lost nothing by it.
             run.lost = run.lost or (run.task.id not in held and not run.over)
+        self._previews.look(runs)
 
     def pursue(self) -> None:
         """Write what waits, stop what is unwanted, forget what is closed."""
@@ -132,7 +136,8 @@ class Desk:
     def close(self) -> None:
         """Let pictures that are being written be written, and the last kill receipt."""
         self._kills.write()
-        self._writer.shutdown()
+        self._previews.close()
+        self._pictures.close()
         self._inputs.close()
 
     # ── what the engine says ─────────────────────────────────────────────────────────────────────────────────────────
@@ -196,9 +201,11 @@ class Desk:
                 run.stepped(progress_payload(event, run.elapsed), last=step == total)
             case LogLine(line=line):
                 run.log(line)
+            case Preview():
+                self._previews.take(run.lease, event)
             case SampleDone():
                 run.received += 1
-                self._writer.submit(self._store, run, event)
+                self._pictures.store(run.task, run.drawing(self._child.device, self._child.facts), event)
             case _:
                 _log.warning("unexpected %s for task %s", type(event).__name__, run.task.id)
 
@@ -271,14 +278,3 @@ class Desk:
         if drawing and overdue >= 0 and self._child.ready:
             self._stalled = True
             self._child.end()
-
-    def _store(self, run: Run, sample: SampleDone) -> None:
-        """Runs on the writer thread."""
-        try:
-            stored = store_picture(self._ports.files, run.task, sample, run.enlarged_to)
-            self._note(Stored(run.generation_id, stored))
-        except Exception as error:  # noqa: BLE001 whatever it is, unheard of the run would wait for ever
-            _log.exception("task %s: a picture could not be stored", run.task.id)
-            what = error.strerror if isinstance(error, OSError) else None
-            reason = f"The picture could not be stored: {what or error}. Tell the operator."
-            self._note(NotStored(run.generation_id, reason))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipelines.contract import Command, Defunct, Loading, Ready
+from pipelines.contract import Command, Defunct, EngineFacts, Loading, Ready
 from server.domain.kill import Means
 from server.ports import Clock
 from server.worker.engine_process import EngineHandle, Exited, Heard
@@ -49,6 +49,7 @@ class EngineChild:
         self._has_drawn = False
         self.device = ""
         self.capacity = 0
+        self.facts = EngineFacts()
         self.last_words = ""
 
     @property
@@ -87,7 +88,7 @@ class EngineChild:
         self.ready = True
         self._load_failures = 0
         self.last_words = ""
-        self.device = event.device
+        self.device, self.facts = event.device, event.facts
         self.capacity = event.capacity
         _log.info("engine ready on %s", event.device)
 

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from server.adapters.memory.files import MemoryFiles
+from server.adapters.memory.previews import MemoryPreviewBoard
 from server.adapters.memory.row import MemoryRow, plain
 from server.adapters.memory.runs import count_runs
 from server.adapters.memory.webhooks import MemoryWebhooks
@@ -35,6 +36,7 @@ class MemoryStores(MemoryFiles):
         super().__init__(now, Lock(), quota)
         self._workers: dict[WorkerId, tuple[float, Worker]] = {}
         self._task_ids, self._file_ids = count(1), count(1)
+        self.previews = MemoryPreviewBoard(self._rows, self._lock, now)
         self.webhooks = MemoryWebhooks(self._lock, now, lambda task_id: self._rows[task_id].task)
 
     # ── Reads ────────────────────────────────────────────────────────────────────────────────────────────────────────

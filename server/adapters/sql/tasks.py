@@ -15,6 +15,7 @@ from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.fence import any_held, entering, fenced, hold, log, log_status
 from server.adapters.sql.kills import write_kill
+from server.adapters.sql.previews import clear_preview, forget_previews
 from server.adapters.sql.queue import NO_QUOTA, claiming, hold_project, insert_task, next_turn, taking_over
 from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.removals import drop_outputs
@@ -120,6 +121,7 @@ class SqlTaskStore:
             if row is None:
                 return None
             log_status(connection, row)
+            forget_previews(connection, task_id)
             cancelled = tasks_of(connection, [row])[0]
             if is_owed(cancelled):
                 owe(connection, cancelled.id, cancelled.callback_url)
@@ -173,6 +175,8 @@ class SqlTaskStore:
         def work(connection: Connection) -> Row:
             row = fenced(connection, change, lease, sources_of(to), at=TASKS.c[time_column(to)])
             log(connection, row, events)
+            if to is TaskStatus.END:
+                forget_previews(connection, lease.task_id)
             if to is TaskStatus.POSTPROCESS_END and row["callback_url"]:
                 owe(connection, lease.task_id, row["callback_url"])
             return row
@@ -245,6 +249,7 @@ class SqlTaskStore:
             row = fenced(connection, change, lease, sources_of(TaskStatus.QUEUE))
             log(connection, row, events)
             connection.execute(clear)
+            clear_preview(connection, lease.task_id)
             drop_outputs(connection, lease.task_id)
             connection.execute(delete(TASK_RECEIPTS).where(TASK_RECEIPTS.c.task_id == lease.task_id))
             return row
