@@ -2,19 +2,22 @@
 
 import filecmp
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from torch import nn
+from transformers import CLIPTokenizer
 
-from models.tensor_header import SUFFIX
-from pipelines.single_file import read_part, size_of_part
+from models.tensor_header import SUFFIX, BrokenFile, read_header
+from pipelines.noise_schedulers import read_scheduler_config
+from pipelines.single_file import parameters_of_part, read_part
 
 # how a file came to be, not what is in it
 _PROVENANCE: Final = frozenset({"transformers_version", "torch_dtype", "dtype", "architectures"})
-_PARTS: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +43,33 @@ class ExpertFiles:
         return self.config if self.config is not None and _is_single(self.weights) else self.weights
 
     @property
-    def size(self) -> int:
-        """Bytes of all parts."""
-        return sum(self.size_of(part) for part in _PARTS if (self.folder / part).is_dir())
+    def index(self) -> Mapping[str, Any]:
+        """What `model_index.json` says of the expert."""
+        return _read_json(self.folder / "model_index.json")
 
-    def size_of(self, part: str) -> int:
-        """Bytes of a part: unet, vae, text_encoder or text_encoder_2."""
-        source = self.source(part)
-        if _is_single(source):
-            return size_of_part(source, part)
-        return sum(path.stat().st_size for path in source.rglob(f"*{SUFFIX}"))
+    @property
+    def scheduler_config(self) -> Mapping[str, Any]:
+        """The noise scheduler's configuration as it was trained with."""
+        return read_scheduler_config(self.folder)
+
+    def has(self, part: str) -> bool:
+        """Whether the expert has such a part: unet, vae, text_encoder, tokenizer_2, …"""  # noqa: D415
+        return (self.folder / part).is_dir()
+
+    def parameters_of(self, part: str) -> int:
+        """Return how many numbers a part's weights have, by the headers of its files; broken ones count nothing."""
+        source, variant = self.source(part), self.variant_of(part)
+        try:
+            if _is_single(source):
+                return parameters_of_part(source, part)
+            files = [file for file in source.glob(f"*{SUFFIX}") if (variant is not None) == (".fp16." in file.name)]
+            return sum(math.prod(tensor.shape) for file in files for tensor in read_header(file).tensors.values())
+        except BrokenFile:  # loading will say what is wrong
+            return 0
+
+    def tokenizer(self, part: str) -> CLIPTokenizer:
+        """Load a tokenizer."""
+        return CLIPTokenizer.from_pretrained(self.folder / part, local_files_only=True)
 
     def config_of(self, part: str) -> dict[str, Any]:
         """Return a part's configuration."""

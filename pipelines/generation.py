@@ -19,7 +19,6 @@ from pipelines.contract import (
     Stepped,
     Withdrawn,
 )
-from pipelines.decoding import decode
 from pipelines.denoise import Leg, Sample, base_leg, refiner_leg, start_sample
 from pipelines.encoding import Conditioning, PromptEncoder
 from pipelines.errors import GenerationError
@@ -114,7 +113,8 @@ class Generation:
         )
         self._begin_samples(self._prepared)
         started = Started(request.generation_id, self._total_steps(self._prepared))
-        return [*(LogLine(request.generation_id, line) for line in self._remarks()), started]
+        lines = [*loras.remarks, *self._remarks()]
+        return [*(LogLine(request.generation_id, line) for line in lines), started]
 
     def _part(self, expert: Expert, prompts: PromptEncoder, loras: LoraSet) -> _Part:
         request = self.request
@@ -244,11 +244,13 @@ class Generation:
         if self._on_latents is not None:
             self._on_latents(request.generation_id, index, latents)
         expert = self._refiner() or self._studio.base
-        rgb = decode(expert.vae, latents)
+        lines: list[str] = []
+        rgb = self._studio.decode(expert, latents, lines.append)
         del self._samples[index]
         self._begin_samples(self._prepared)
         done = SampleDone(request.generation_id, index, request.width, request.height, rgb)
-        return [done, Finished(request.generation_id)] if self.finished else [done]
+        remarks = [LogLine(request.generation_id, line) for line in lines]
+        return [*remarks, done, Finished(request.generation_id)] if self.finished else [*remarks, done]
 
 
 def check_request(request: GenerationRequest, base: Expert) -> None:

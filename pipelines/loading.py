@@ -1,19 +1,23 @@
-"""Weights from local files: nothing is ever fetched, and nothing but safetensors is read."""
+"""Weights from where they lie to where they run, what is the same in base and refiner once."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from models.memory_plan import VAE, Memory, plan_memory
+from pipelines.device import choose_dtype, choose_vae_dtype
 from pipelines.expert_files import ExpertFiles, same_tensors
-from pipelines.noise_schedulers import read_scheduler_config
 
 Report: TypeAlias = Callable[[str, float], None]
+
+TEXT: Final = "text encoders"
+BASE: Final = "base"
+REFINER: Final = "refiner"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,91 +46,137 @@ class Expert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """Everything that is loaded. Where base and refiner hold the same file, they hold the same module."""
+    """Everything that is loaded. Where base and refiner hold the same file, they hold the same module.
+
+    With `memory` offload they lie in host memory, and are brought to the device by groups.
+    """
 
     base: Expert
     refiner: Expert | None
+    memory: Memory = Memory.RESIDENT
+
+    def groups(self) -> dict[str, list[torch.nn.Module]]:
+        """Return the modules that are used together, each in one group."""
+        experts = [expert for expert in (self.base, self.refiner) if expert is not None]
+        encoders = {id(stage.text_encoder): stage.text_encoder for one in experts for stage in one.text_stages}
+        groups: dict[str, list[torch.nn.Module]] = {
+            TEXT: list(encoders.values()),
+            BASE: [self.base.unet],
+            VAE: list({id(expert.vae): expert.vae for expert in experts}.values()),
+        }
+        return groups if self.refiner is None else {**groups, REFINER: [self.refiner.unet]}
 
 
-def unet_dtype(device: torch.device) -> torch.dtype:
-    """float16 where the device computes it fast, float32 elsewhere; the text encoders follow the UNet."""
-    return torch.float16 if device.type == "cuda" else torch.float32
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How weights are loaded. precision: auto, float16, bfloat16 or float32; memory: auto, resident or offload.
+
+    `device_bytes` is what the device can hold, None where nobody can say.
+    """
+
+    precision: str = "auto"
+    memory: str = "auto"
+    device_bytes: int | None = None
 
 
 def load_weights(
-    base: Path | ExpertFiles, refiner: Path | ExpertFiles | None, device: torch.device, report: Report
+    base: Path | ExpertFiles,
+    refiner: Path | ExpertFiles | None,
+    device: torch.device,
+    report: Report,
+    manner: Manner | None = None,
 ) -> Weights:
-    """Load both experts onto `device`, reporting (what, fraction done by bytes).
+    """Load both experts for `device`, reporting (what, fraction done by size).
 
     Raises:
-        OSError, ValueError: they are no SDXL in diffusers' layout with safetensors, nor in single files.
+        OSError, ValueError: there is no SDXL in safetensors, or the device doesn't have that precision.
     """
-    experts = [ExpertFiles.of(expert) for expert in (base, refiner) if expert is not None]
-    loader = _Loader(device, sum(expert.size for expert in experts), report)
-    base_expert = loader.expert(experts[0], "base", None, None)
-    if refiner is None:
-        return Weights(base=base_expert, refiner=None)
-    return Weights(base=base_expert, refiner=loader.expert(experts[1], "refiner", experts[0], base_expert))
+    manner = manner or Manner()
+    files, refiner_files = ExpertFiles.of(base), None if refiner is None else ExpertFiles.of(refiner)
+    loader = _Loader(files, refiner_files, choose_dtype(manner.precision, device), report)
+    memory = plan_memory(manner.memory, loader.group_bytes(), manner.device_bytes).policy
+    if device.type == "cpu":  # where else could they wait?
+        memory = Memory.RESIDENT
+    loader.place_on(device if memory is Memory.RESIDENT else torch.device("cpu"))
+    base_expert = loader.expert(files, BASE, None)
+    refined = None if refiner_files is None else loader.expert(refiner_files, REFINER, base_expert)
+    return Weights(base=base_expert, refiner=refined, memory=memory)
 
 
 class _Loader:
     """Loads components one by one and knows how far it is."""
 
-    def __init__(self, device: torch.device, total_bytes: int, report: Report) -> None:
-        self._device = device
-        self._total_bytes = total_bytes
-        self._done_bytes = 0
+    def __init__(self, base: ExpertFiles, refiner: ExpertFiles | None, dtype: torch.dtype, report: Report) -> None:
+        self._base = base
+        self._refiner = refiner
+        self._dtype = dtype
         self._report = report
+        self._device = torch.device("cpu")
+        self._done = 0
+        # None: only the tensors can tell
+        self._shared = {
+            component: False if refiner is None else refiner.has_same(component, base)
+            for component in ("text_encoder_2", "vae")
+        }
+        self._total = sum(self._sizes().values())
 
-    def expert(self, files: ExpertFiles, name: str, twin_files: ExpertFiles | None, twin: Expert | None) -> Expert:
-        """Load an expert, sharing with its twin what is the same."""
-        index: dict[str, Any] = json.loads((files.folder / "model_index.json").read_text(encoding="utf-8"))
-        dtype = unet_dtype(self._device)
+    def place_on(self, device: torch.device) -> None:
+        """Say where to load to."""
+        self._device = device
+
+    def group_bytes(self) -> dict[str, int]:
+        """Return how large the groups of `Weights.groups` will be."""
+        groups: dict[str, int] = {TEXT: 0, BASE: 0, VAE: 0, REFINER: 0}
+        for (name, component), size in self._sizes().items():
+            group = {"unet": name, "vae": VAE}.get(component, TEXT)
+            groups[group] += size
+        return groups
+
+    def expert(self, files: ExpertFiles, name: str, twin: Expert | None) -> Expert:
+        """Load one expert, sharing with its twin what is the same."""
         stages: list[TextStage] = []
-        if (files.folder / "text_encoder").is_dir():
-            encoder = self._module(CLIPTextModel, files, "text_encoder", dtype, name)
-            stages.append(TextStage(tokenizer=_tokenizer(files.folder / "tokenizer"), text_encoder=encoder))
-        its = _Twin(twin_files, twin.text_stages[-1].text_encoder) if twin_files and twin else None
-        encoder_2 = self._shared(CLIPTextModelWithProjection, files, "text_encoder_2", dtype, name, its)
-        stages.append(TextStage(tokenizer=_tokenizer(files.folder / "tokenizer_2"), text_encoder=encoder_2))
-        its = _Twin(twin_files, twin.vae) if twin_files and twin else None
+        if files.has("text_encoder"):
+            encoder = self._module(files, "text_encoder", CLIPTextModel, name)
+            stages.append(TextStage(tokenizer=files.tokenizer("tokenizer"), text_encoder=encoder))
+        its = twin.text_stages[-1].text_encoder if twin else None
+        encoder_2 = self._module_or(its, files, "text_encoder_2", CLIPTextModelWithProjection, name)
+        stages.append(TextStage(tokenizer=files.tokenizer("tokenizer_2"), text_encoder=encoder_2))
         return Expert(
             text_stages=tuple(stages),
-            vae=self._shared(AutoencoderKL, files, "vae", self._vae_dtype(files, dtype), name, its),
-            unet=self._module(UNet2DConditionModel, files, "unet", dtype, name),
-            scheduler_config=read_scheduler_config(files.folder),
-            requires_aesthetics_score=bool(index.get("requires_aesthetics_score", False)),
+            vae=self._module_or(twin.vae if twin else None, files, "vae", AutoencoderKL, name),
+            unet=self._module(files, "unet", UNet2DConditionModel, name),
+            scheduler_config=files.scheduler_config,
+            requires_aesthetics_score=bool(files.index.get("requires_aesthetics_score", False)),
         )
 
-    def _shared(
-        self, kind: Any, files: ExpertFiles, part: str, dtype: torch.dtype, expert: str, its: "_Twin | None"
-    ) -> Any:
-        same = its is not None and files.has_same(part, its.files)
-        if its is not None and same:
-            self._done_bytes += files.size_of(part)
-            return its.module
-        module = self._module(kind, files, part, dtype, expert)
-        return its.module if its is not None and same is None and same_tensors(module, its.module) else module
+    def _module_or(self, its: Any, files: ExpertFiles, component: str, kind: Any, expert: str) -> Any:
+        """Load a component, or take the twin's where they are the same."""
+        if its is None:
+            return self._module(files, component, kind, expert)
+        shared = self._shared[component]
+        if shared:
+            return its
+        module = self._module(files, component, kind, expert)
+        return its if shared is None and same_tensors(module, its) else module
 
-    def _vae_dtype(self, files: ExpertFiles, dtype: torch.dtype) -> torch.dtype:
-        # the stock SDXL VAE overflows in float16, which its configuration says with force_upcast: it stays in float32
-        return torch.float32 if bool(files.config_of("vae").get("force_upcast", True)) else dtype
+    def _sizes(self) -> dict[tuple[str, str], int]:
+        """Return the bytes of what will be loaded, by expert and component."""
+        sizes: dict[tuple[str, str], int] = {}
+        for name, files in ((BASE, self._base), (REFINER, self._refiner)):
+            for component in ("text_encoder", "text_encoder_2", "vae", "unet"):
+                shared = name == REFINER and self._shared.get(component, False)
+                if files is not None and files.has(component) and not shared:
+                    sizes[name, component] = files.parameters_of(component) * self._dtype_of(files, component).itemsize
+        return sizes
 
-    def _module(self, kind: Any, files: ExpertFiles, part: str, dtype: torch.dtype, expert: str) -> Any:
-        self._report(f"{expert} {part}", self._done_bytes / max(self._total_bytes, 1))
-        module = files.read(kind, part, dtype)
-        self._done_bytes += files.size_of(part)
+    def _dtype_of(self, files: ExpertFiles, component: str) -> torch.dtype:
+        if component != "vae":
+            return self._dtype
+        return choose_vae_dtype(self._dtype, force_upcast=bool(files.config_of("vae").get("force_upcast", True)))
+
+    def _module(self, files: ExpertFiles, component: str, kind: Any, expert: str) -> Any:
+        self._report(f"{expert} {component}", self._done / max(self._total, 1))
+        module = files.read(kind, component, self._dtype_of(files, component))
+        self._done += self._sizes().get((expert, component), 0)
         # parameters keep requires_grad: without it torch's CPU linear takes another path, with other last bits
         return module.to(self._device).eval()
-
-
-@dataclass(frozen=True, slots=True)
-class _Twin:
-    """A part that is loaded already, and where it came from."""
-
-    files: ExpertFiles
-    module: Any
-
-
-def _tokenizer(folder: Path) -> CLIPTokenizer:
-    return CLIPTokenizer.from_pretrained(folder, local_files_only=True)

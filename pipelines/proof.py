@@ -23,8 +23,8 @@ import transformers
 from diffusers import AutoencoderKL, StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline
 
 from pipelines.contract import Failed, GenerationRequest
+from pipelines.device import choose_dtype
 from pipelines.expert_files import ExpertFiles
-from pipelines.loading import unet_dtype
 from pipelines.sdxl import SdxlEngine
 
 
@@ -70,7 +70,7 @@ def prove(request: ProofRequest) -> dict[str, Any]:
     return {
         "request": asdict(request),
         "device": name,
-        "dtype": str(unet_dtype(device)).removeprefix("torch."),
+        "dtype": str(choose_dtype("auto", device)).removeprefix("torch."),
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -159,7 +159,7 @@ def _by_diffusers(request: ProofRequest, device: torch.device) -> tuple[torch.Te
 
 def _pipeline(kind: Any, files: ExpertFiles, device: torch.device, scheduler: str, **shared: Any) -> Any:
     options: dict[str, Any] = {
-        "dtype": unet_dtype(device),
+        "dtype": choose_dtype("auto", device),
         "local_files_only": True,
         "add_watermarker": False,
         **shared,

@@ -1,6 +1,5 @@
 """SdxlEngine: SDXL base and refiner with LoRA, many generations at once, in one process, on one device."""
 
-import gc
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,12 +11,14 @@ import transformers
 
 from pipelines.capacity import memory_of, room_for
 from pipelines.contract import EngineDefunct, EngineEvent, Failed, GenerationRequest, Phase
+from pipelines.device import device_of, name_of
 from pipelines.errors import GenerationError, is_out_of_memory, reason_for
 from pipelines.expert_files import ExpertFiles
 from pipelines.fairness import FairShare, Offer, Policy
 from pipelines.generation import Generation, OnLatents
-from pipelines.loading import load_weights
 from pipelines.microbatch import predict_noise
+from pipelines.opening import open_studio
+from pipelines.options import EngineOptions
 from pipelines.studio import Studio
 
 _log = logging.getLogger(__name__)
@@ -41,9 +42,10 @@ class SdxlEngine:
         in_flight: how many generations may be in flight, or None for as many as memory and sense allow.
         policy: who is drawn next.
         on_latents: called with (generation id, sample, final latents) before each decode.
+        options: how the device is used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 all by keyword, all but one with a default
         self,
         *,
         base: Path | ExpertFiles,
@@ -54,12 +56,14 @@ class SdxlEngine:
         in_flight: int | None = None,
         policy: Policy | None = None,
         on_latents: OnLatents | None = None,
+        options: EngineOptions | None = None,
     ) -> None:
         assert batch_rows >= PAIR
         assert batch_rows % PAIR == 0
-        self._base = base
-        self._refiner = refiner
-        self._device = _device_of(device)
+        self._base = ExpertFiles.of(base)
+        self._refiner = None if refiner is None else ExpertFiles.of(refiner)
+        self._device = device_of(device)
+        self._options = options or EngineOptions()
         self._threads = threads
         self._samples_per_forward = batch_rows // PAIR
         self._capacity = in_flight
@@ -80,12 +84,14 @@ class SdxlEngine:
         if self._threads is not None:
             torch.set_num_threads(self._threads)
         try:
-            weights = load_weights(self._base, self._refiner, self._device, report)
+            studio = open_studio(
+                self._base, self._refiner, self._device, self._options, report, self._samples_per_forward
+            )
         except (OSError, ValueError, KeyError, RuntimeError, AssertionError) as error:
             raise EngineDefunct(f"The weights can't be loaded: {error}") from error
-        self._studio = Studio(weights, self._device, self._samples_per_forward)
-        self._capacity = self._capacity or room_for(weights, memory_of(self._device), self._samples_per_forward)
-        return _name_of(self._device)
+        self._studio = studio
+        self._capacity = self._capacity or room_for(studio.weights, memory_of(self._device), self._samples_per_forward)
+        return name_of(self._device)
 
     @property
     def capacity(self) -> int:
@@ -157,7 +163,7 @@ class SdxlEngine:
         else:
             self._studio.dress_unet(generations[0].loras)
             unet = self._studio.base.unet
-        return predict_noise(unet, places, chosen[0].places)
+        return predict_noise(unet, places, chosen[0].places, self._studio.memory)
 
     def _advance(self, offer: Offer, noise: torch.Tensor) -> Sequence[EngineEvent]:
         if (generation := self._in_flight.get(offer.generation)) is None:
@@ -194,12 +200,8 @@ class SdxlEngine:
         return Failed(generation.request.generation_id, failure.reason)
 
     def _clean_up(self, failure: "_Failure") -> None:
-        if failure.out_of_memory:
-            if self._studio is not None:
-                self._studio.embeddings.clear()
-            gc.collect()
-            if self._device.type == "cuda":
-                torch.cuda.empty_cache()
+        if failure.out_of_memory and self._studio is not None:
+            self._studio.memory.release()
 
 
 class _Failure:
@@ -211,15 +213,3 @@ class _Failure:
             _log.warning("a generation failed", exc_info=error)
         self.out_of_memory = is_out_of_memory(error)
         self.reason = str(error) if foreseen else reason_for(error)
-
-
-def _device_of(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
-
-
-def _name_of(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)} ({device})"
-    return f"{device.type}, {torch.get_num_threads()} threads"

@@ -4,6 +4,7 @@ diffusers' own `from_single_file` would fetch configurations it isn't given, and
 without values; here every tensor must be there, in its shape.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -38,11 +39,10 @@ _VAE_ALONE: Final = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
 _NOT_NEEDED: Final = ("position_ids", "logit_scale")
 
 
-def size_of_part(file: Path, part: str) -> int:
-    """Return how many bytes of the file are that part's (unet, vae, text_encoder, text_encoder_2)."""
+def parameters_of_part(file: Path, part: str) -> int:
+    """Return how many numbers of the file are that part's (unet, vae, text_encoder, text_encoder_2)."""
     tensors = read_header(file).tensors
-    names = _names_of(list(tensors), part)
-    return sum(tensors[name].end - tensors[name].start for name in names)
+    return sum(math.prod(tensors[name].shape) for name in _names_of(list(tensors), part))
 
 
 def read_part(kind: Any, part: str, file: Path, config: Path, dtype: torch.dtype) -> Any:

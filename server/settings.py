@@ -39,6 +39,21 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
     public_url: str = Field("", description="Base of output URLs; empty: the address each Run was sent to.")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:N.")
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] = Field(
+        "auto", description="Precision of the weights; auto: float16 on a GPU, else float32."
+    )
+    memory: Literal["auto", "resident", "offload"] = Field(
+        "auto", description="Whether all weights stay on the GPU, or only those in use; auto: by its memory."
+    )
+    compile: Literal["off", "regional", "full"] = Field(
+        "off", description="Whether UNets are compiled: not, their transformer blocks, or wholly."
+    )
+    compile_sizes: str = Field(
+        "1024x1024", pattern=r"^\d+x\d+(,\d+x\d+)*$", description="Sizes compiled ahead: 1024x1024,832x1216."
+    )
+    lora_cache_gb: float | None = Field(
+        None, ge=0, description="GB of LoRA weights kept for the next task; empty: a share of what is free."
+    )
     files_url: str = Field("", description="Where pictures are kept: a folder; empty: `files` in the data folder.")
     keep_days: float | None = Field(None, gt=0, description="After how many days files are removed; empty: never.")
     quota_gb: float | None = Field(

@@ -218,7 +218,7 @@ def choose_drawing(
     models = [slug for slug, weights in usable.items() if weights.base == base]
     _warn_of_the_others(usable, base)
     weights = usable[models[0]]
-    return Drawing(sdxl_spec(settings.device, weights), models, weights)
+    return Drawing(sdxl_spec(settings, weights), models, weights)
 
 
 def miniature_banner(settings: Settings) -> str:

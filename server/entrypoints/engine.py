@@ -7,11 +7,15 @@ import sys
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.contract import Engine
 from server.entrypoints.faults.child import FaultyEngine
 from server.entrypoints.faults.points import read_faults
 from server.worker.child import serve
+
+if TYPE_CHECKING:
+    from pipelines.options import EngineOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +23,8 @@ class EngineSpec:
     """What a child needs to know, as one argument.
 
     `base` and `refiner` are folders of weights or single files; `base_config` and `refiner_config` are folders with
-    what single files don't hold. `vae` decodes in place of theirs; "" is none.
+    what single files don't hold. `vae` decodes in place of theirs; "" is none. The others are settings of the same
+    names; `lora_cache_gb` None: a share of what is free.
     """
 
     engine: str
@@ -29,6 +34,11 @@ class EngineSpec:
     base_config: str = ""
     refiner_config: str = ""
     vae: str = ""
+    dtype: str = "auto"
+    memory: str = "auto"
+    compile: str = "off"
+    compile_sizes: str = ""
+    lora_cache_gb: float | None = None
     step_ms: float = 0.0
     mode: str = "works"
 
@@ -78,11 +88,26 @@ def _build(spec: EngineSpec) -> Engine:
         base=ExpertFiles(base, base_config, vae),
         refiner=ExpertFiles(refiner, refiner_config, vae) if refiner else None,
         device=spec.device,
+        options=_options(spec),
     )
 
 
 def _path(text: str) -> Path | None:
     return Path(text) if text else None
+
+
+def _options(spec: EngineSpec) -> "EngineOptions":
+    from pipelines.compiling import Compilation  # noqa: PLC0415 as above
+    from pipelines.options import EngineOptions  # noqa: PLC0415
+
+    sizes = [size.split("x") for size in filter(None, spec.compile_sizes.split(","))]
+    return EngineOptions(
+        precision=spec.dtype,
+        memory=spec.memory,
+        compilation=Compilation(spec.compile),
+        compiled_sizes=tuple((int(width), int(height)) for width, height in sizes),
+        lora_cache_bytes=None if spec.lora_cache_gb is None else int(spec.lora_cache_gb * 1_000_000_000),
+    )
 
 
 if __name__ == "__main__":

@@ -1,21 +1,27 @@
-"""From the weights that were found to what an engine child must know of them."""
+"""What an engine child is told to draw with."""
 
 from pathlib import Path
 
 from models.weights import WeightSet
 from server.entrypoints.engine import EngineSpec
+from server.settings import Settings
 
 
-def sdxl_spec(device: str, weights: WeightSet) -> EngineSpec:
+def sdxl_spec(settings: Settings, weights: WeightSet) -> EngineSpec:
     """Return what an engine child needs to draw with these weights."""
     return EngineSpec(
         engine="sdxl",
-        device=device,
+        device=settings.device,
         base=_absolute(weights.base),
         refiner=_absolute(weights.refiner),
         base_config=_absolute(weights.base_config),
         refiner_config=_absolute(weights.refiner_config),
         vae=_absolute(weights.vae),
+        dtype=settings.dtype,
+        memory=settings.memory,
+        compile=settings.compile,
+        compile_sizes=settings.compile_sizes,
+        lora_cache_gb=settings.lora_cache_gb,
     )
 
 

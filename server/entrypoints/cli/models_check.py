@@ -39,7 +39,7 @@ def check_models(
         raise Trouble(found.missing[0].sentence if found.missing else f"There is no card {slug}.")
     weights = found.weights[slug]
     side = size or weights.miniature_side or _SIDE
-    spec = asdict(sdxl_spec(settings.device, weights))
+    spec = asdict(sdxl_spec(settings, weights))
     paths = {key: spec[key] for key in ("device", "base", "refiner", "base_config", "refiner_config", "vae")}
     proof = _prove({**paths, "prompt": prompt, "width": side, "height": side, "steps": steps})
     proof["weights"] = _names(weights)
