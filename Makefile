@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check fix test test-long chaos test-containers bench bench-queue clean
+.PHONY: help setup demo serve check fix test test-long chaos test-containers bench bench-engine bench-gpu bench-queue clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -40,8 +40,14 @@ test-containers: $(STAMP) ## the container files: read by Docker's own tools, th
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[containers]'
 	$(PYTEST) tests/containers -m containers
 
+soak-lora: $(STAMP) ## five hundred tasks that change LoRAs: memory must stay flat
+	$(PYTEST) -s tests/contract/test_lora_soak.py
+
 bench: $(STAMP) ## measure the API against references (some five minutes; best on a quiet machine)
 	$(BIN)/python -m bench.api
+
+bench-engine: $(STAMP) ## measure the engine on the miniature against diffusers (some ten minutes; best on a quiet machine)
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m bench.engine
 
 bench-queue: $(STAMP) ## measure the queue beside procrastinate (some ten minutes; best on a quiet machine)
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
@@ -49,6 +55,8 @@ bench-queue: $(STAMP) ## measure the queue beside procrastinate (some ten minute
 
 chaos: $(STAMP) ## break everything on purpose for hours, resumable; see docs/reliability.md
 	$(BIN)/python -m tests.chaos all
+bench-gpu: $(STAMP) ## measure drawing on a GPU against diffusers, with full-size random weights
+	$(BIN)/python -m bench.gpu
 
 clean: ## remove what was built; data/ and out/ stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -22,15 +22,15 @@ from pipelines.contract import (
 )
 from server.domain.errors import LeaseLost, Unavailable
 from server.domain.lifecycle import TaskStatus
-from server.domain.rescue import Limits, after_crash
+from server.domain.rescue import after_crash
 from server.domain.task import Claimed, Ending, Lease, StoredFile
-from server.ports import Clock, FileStore, TaskStore, Wakeups
-from server.ports.refusals import RefusalLog
+from server.worker.desk_ports import DeskPorts
 from server.worker.engine_child import EngineChild
 from server.worker.engine_process import Exited
-from server.worker.inputs import Gathered, Inputs, InputSource, NotGathered
+from server.worker.inputs import Gathered, Inputs, NotGathered
+from server.worker.line import Line
 from server.worker.pictures import store_picture
-from server.worker.prepare import CannotPrepare, GateRefused, Preparation
+from server.worker.prepare import CannotPrepare, GateRefused
 from server.worker.progress import progress_payload
 from server.worker.run import Run
 
@@ -57,23 +57,6 @@ DeskNote: TypeAlias = Stored | NotStored | Gathered | NotGathered
 """What the desk's threads tell it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskPorts:
-    """What the desk works with."""
-
-    tasks: TaskStore
-    refusals: RefusalLog
-    files: FileStore
-    wakeups: Wakeups
-    clock: Clock
-    preparation: Preparation
-    inputs: InputSource
-    limits: Limits
-    stop_grace: float
-    retry: float
-    stall: float
-
-
 class Desk:
     """Holds the runs from claim to the last written word. Called by the supervisor's thread only."""
 
@@ -83,12 +66,18 @@ class Desk:
         self._note = note
         self._inputs = Inputs(ports.inputs, note)
         self._runs: dict[str, Run] = {}
+        self._line = Line()
         self._heard_at = ports.clock.monotonic()
         self._stalled = False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="pictures")
 
     def __len__(self) -> int:
         return len(self._runs)
+
+    @property
+    def runs(self) -> Collection[Run]:
+        """What is in hand."""
+        return self._runs.values()
 
     @property
     def leases(self) -> list[Lease]:
@@ -122,7 +111,8 @@ class Desk:
     def _assign(self, run: Run, request: GenerationRequest) -> None:
         run.move(TaskStatus.PREPROCESS_END)
         run.move(TaskStatus.ASSIGN)
-        self._draw(run, request)
+        run.samples = request.samples
+        self._line.join(run, request)
 
     def watch(self) -> None:
         """See whether somebody cancelled, or took over, what is being drawn."""
@@ -135,6 +125,7 @@ class Desk:
     def pursue(self) -> None:
         """Write what waits, stop what is unwanted, forget what is closed."""
         self._end_if_stalled()
+        self._admit()
         for run in list(self._runs.values()):
             if run.waiting and not run.lost:
                 self._flush(run)
@@ -243,11 +234,14 @@ class Desk:
                 run.end(ending)
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
-    def _draw(self, run: Run, request: GenerationRequest) -> None:
-        run.samples = request.samples
-        run.engine_done = False
-        self._heard_at = self._ports.clock.monotonic()
-        self._child.send(Admit(request))
+    def _admit(self) -> None:
+        """Send the engine what is prepared and may be drawn beside what it draws."""
+        while self._child.ready and (ready := self._line.next(self._runs.values())) is not None:
+            run, request = ready
+            if all(other.engine_done for other in self._runs.values()):
+                self._heard_at = self._ports.clock.monotonic()
+            run.engine_done = False
+            self._child.send(Admit(request))
 
     def _flush(self, run: Run) -> None:
         try:

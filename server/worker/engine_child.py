@@ -47,6 +47,7 @@ class EngineChild:
         self._hard = False
         self._has_drawn = False
         self.device = ""
+        self.capacity = 0
         self.last_words = ""
 
     @property
@@ -86,6 +87,7 @@ class EngineChild:
         self._load_failures = 0
         self.last_words = ""
         self.device = event.device
+        self.capacity = event.capacity
         _log.info("engine ready on %s", event.device)
 
     def on_defunct(self, event: Defunct) -> None:
