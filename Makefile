@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check fix test test-long chaos test-containers bench bench-queue bench-png clean
+.PHONY: help setup demo serve check fix test test-long chaos test-containers bench bench-engine bench-queue bench-png clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -42,6 +42,9 @@ test-containers: $(STAMP) ## the container files: read by Docker's own tools, th
 
 bench: $(STAMP) ## measure the API against references (some five minutes; best on a quiet machine)
 	$(BIN)/python -m bench.api
+
+bench-engine: $(STAMP) ## measure the engine on the miniature against diffusers (some ten minutes; best on a quiet machine)
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m bench.engine
 
 bench-queue: $(STAMP) ## measure the queue beside procrastinate (some ten minutes; best on a quiet machine)
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'

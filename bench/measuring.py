@@ -11,7 +11,10 @@ from typing import Final
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _UTIME: Final = 11
-_PACKAGES: Final = ("fastapi", "h11", "psycopg", "pydantic", "sqlalchemy", "starlette", "uvicorn", "websockets")
+_PACKAGES: Final = (
+    *("fastapi", "h11", "psycopg", "pydantic", "sqlalchemy", "starlette", "uvicorn", "websockets"),
+    *("diffusers", "torch", "transformers"),
+)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     cards_dir: str = Field("", description="Folders of further model cards, separated as in PATH.")
     engine: Literal["sdxl", "fake"] = Field("sdxl", description="sdxl, or fake: pictures without a model.")
     fake: str = Field("", description="How the fake engine behaves: `step_ms=20,mode=works`.")
+    in_flight: int | None = Field(
+        None, gt=0, description="How many tasks a worker draws at once; empty: by the device's memory, at most 8."
+    )
+    batch_rows: int = Field(
+        2, ge=2, multiple_of=2, description="Rows of a UNet forward: 2 are one picture, 4 two; fixed, so it may pad."
+    )
     lease_seconds: float = Field(30.0, gt=0, description="How long a silent worker keeps its task.")
     heartbeat_seconds: float = Field(5.0, gt=0, description="How often a worker renews its lease.")
     drain_seconds: float | None = Field(

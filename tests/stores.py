@@ -27,10 +27,11 @@ from server.domain.project import AuthMethod, NewProject, Project
 from server.domain.quota import Quota
 from server.domain.task import Claimed, Ending, Lease, NewTask, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
-from server.ports import EventLog, ProjectStore, RunCounter, Story, TaskStore, WorkerRegistry
+from server.ports import EventLog, ProjectStore, Story, TaskStore, WorkerRegistry
 from server.ports.files import FileKeeper, UploadStore
 from server.ports.previews import PreviewBoard
 from server.ports.refusals import RefusalLog
+from server.ports.runs import RunCounter
 from server.ports.views import QueueView
 from server.ports.webhooks import WebhookStore
 

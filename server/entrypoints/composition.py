@@ -1,7 +1,6 @@
 """Putting it together: from settings to stores, the API's wiring and a supervisor."""
 
 import logging
-import math
 import os
 import socket
 import uuid
@@ -38,8 +37,9 @@ from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
 from server.entrypoints.bounds import quota_of, retention
-from server.entrypoints.engine import EngineSpec, fake_modes
+from server.entrypoints.engine import EngineSpec
 from server.entrypoints.engine_spec import sdxl_spec
+from server.entrypoints.fake_options import read_fake_options
 from server.entrypoints.faults.points import read_faults
 from server.entrypoints.faults.ports import around_sender, make_files, make_process, make_tasks
 from server.entrypoints.outbound import make_downloads, make_sender
@@ -191,8 +191,12 @@ def choose_drawing(
     `miniature`: whether it may draw, unless the settings say it.
     """
     if settings.engine == "fake":
-        step_ms, mode = _fake_options(settings.fake)
-        return Drawing(EngineSpec(engine="fake", step_ms=step_ms, mode=mode), [card.slug for card in catalogue], None)
+        try:
+            step_ms, mode = read_fake_options(settings.fake)
+        except ValueError as error:
+            raise Trouble(str(error)) from None
+        fake = EngineSpec(engine="fake", in_flight=settings.in_flight, step_ms=step_ms, mode=mode)
+        return Drawing(fake, [card.slug for card in catalogue], None)
     require_worker_extra(find)
     found = drawable(settings, catalogue, miniature=miniature)
     usable = found.weights
@@ -268,22 +272,3 @@ def make_supervisor(
     preparation = CardPreparation(catalogue, drawing.models, drawing.weights, load_gate())
     recycle = None if settings.recycle_gb is None else int(settings.recycle_gb * 1e9)
     return Supervisor(worker, outside, preparation, timing, LIMITS, recycle)
-
-
-def _fake_options(text: str) -> tuple[float, str]:
-    """Read `step_ms=20,mode=works`. Raises Trouble."""
-    options = {"step_ms": "0", "mode": "works"}
-    for part in filter(None, text.split(",")):
-        name, _, value = part.partition("=")
-        if name.strip() not in options:
-            raise Trouble(f"EASEL_FAKE has {name.strip()!r}; it takes step_ms and mode.")
-        options[name.strip()] = value.strip()
-    if options["mode"] not in fake_modes():
-        raise Trouble(f"EASEL_FAKE has the mode {options['mode']!r}; there are {', '.join(fake_modes())}.")
-    try:
-        step_ms = float(options["step_ms"])
-    except ValueError:
-        step_ms = math.nan
-    if not 0 <= step_ms < math.inf:
-        raise Trouble("EASEL_FAKE needs a number of milliseconds for step_ms.")
-    return step_ms, options["mode"]

@@ -24,7 +24,7 @@ class EngineSpec:
 
     `base` and `refiner` are folders of weights or single files; `base_config` and `refiner_config` are folders with
     what single files don't hold. `vae` decodes in place of theirs; "" is none. The others are settings of the same
-    names; `lora_cache_gb` None: a share of what is free.
+    names; `in_flight` None: as many as the engine says, `lora_cache_gb` None: a share of what is free.
     """
 
     engine: str
@@ -39,6 +39,8 @@ class EngineSpec:
     compile: str = "off"
     compile_sizes: str = ""
     lora_cache_gb: float | None = None
+    in_flight: int | None = None
+    batch_rows: int = 2
     step_ms: float = 0.0
     mode: str = "works"
 
@@ -78,7 +80,7 @@ def _build(spec: EngineSpec) -> Engine:
     if spec.engine == "fake":
         from pipelines.fake import FakeEngine  # noqa: PLC0415
 
-        return FakeEngine(step_ms=spec.step_ms, mode=spec.mode)
+        return FakeEngine(step_ms=spec.step_ms, mode=spec.mode, in_flight=spec.in_flight)
     from pipelines.expert_files import ExpertFiles  # noqa: PLC0415
     from pipelines.sdxl import SdxlEngine  # noqa: PLC0415
 
@@ -88,6 +90,8 @@ def _build(spec: EngineSpec) -> Engine:
         base=ExpertFiles(base, base_config, vae),
         refiner=ExpertFiles(refiner, refiner_config, vae) if refiner else None,
         device=spec.device,
+        batch_rows=spec.batch_rows,
+        in_flight=spec.in_flight,
         options=_options(spec),
     )
 

@@ -17,6 +17,8 @@ def sdxl_spec(settings: Settings, weights: WeightSet) -> EngineSpec:
         base_config=_absolute(weights.base_config),
         refiner_config=_absolute(weights.refiner_config),
         vae=_absolute(weights.vae),
+        in_flight=settings.in_flight,
+        batch_rows=settings.batch_rows,
         dtype=settings.dtype,
         memory=settings.memory,
         compile=settings.compile,

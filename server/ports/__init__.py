@@ -7,7 +7,6 @@ from typing import Protocol
 from server.domain.events import NewEvent, TaskEvent
 from server.domain.lifecycle import TaskStatus
 from server.domain.project import Credential, NewProject, Project
-from server.domain.runs import RunCount
 from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Output, Progress, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
 from server.domain.worker import Worker
@@ -87,11 +86,20 @@ class TaskStore(Protocol):
         """
         ...
 
-    def claim(self, worker_id: WorkerId, models: Collection[str], seconds: float) -> Claimed | None:
+    def claim(
+        self,
+        worker_id: WorkerId,
+        models: Collection[str],
+        seconds: float,
+        *,
+        waited: float = 0.0,
+        not_of: Collection[ProjectId] = (),
+    ) -> Claimed | None:
         """Take the queued task of lowest (turn, id) among `models`: one statement.
 
-        Passes over projects that have as many tasks running as they may. Moves it to ACCEPT, raises `attempt`, and
-        grants a lease of `seconds`. Two claimers never get the same task.
+        Passes over projects that have as many tasks running as they may, projects of `not_of`, and tasks that were
+        submitted less than `waited` seconds ago. Moves it to ACCEPT, raises `attempt`, and grants a lease of `seconds`.
+        Two claimers never get the same task.
         """
         ...
 
@@ -156,18 +164,6 @@ class EventLog(Protocol):
 
     def story(self, task_id: TaskId, after: int = 0) -> Story | None:
         """Return the task, its events with seq > `after` in order, and its progress, read in one transaction."""
-        ...
-
-
-class RunCounter(Protocol):
-    """Counting what became of tasks."""
-
-    def count_runs(self, after: TaskId) -> RunCount:
-        """Count the runs of all tasks with an id above `after`, of all projects; 0 counts every task.
-
-        Reads every row behind `after` once, none before it. Settled are the tasks below the first one that is not
-        terminal, and no further than the last one older than `YOUNG_SECONDS`.
-        """
         ...
 
 

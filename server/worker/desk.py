@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
@@ -22,18 +21,16 @@ from pipelines.contract import (
 )
 from server.domain.errors import LeaseLost, Unavailable
 from server.domain.lifecycle import TaskStatus
-from server.domain.rescue import Limits, after_crash
+from server.domain.rescue import after_crash
 from server.domain.task import Claimed, Ending, Lease
-from server.ports import Clock, FileStore, TaskStore, Wakeups
-from server.ports.previews import PreviewBoard
-from server.ports.refusals import RefusalLog
+from server.worker.desk_ports import DeskPorts
 from server.worker.engine_child import EngineChild
 from server.worker.engine_process import Exited
-from server.worker.inputs import Gathered, Inputs, InputSource, NotGathered
-from server.worker.labels import Labels
+from server.worker.inputs import Gathered, Inputs, NotGathered
+from server.worker.line import Line
 from server.worker.pace import Every
 from server.worker.pictures import NotStored, Pictures, Stored
-from server.worker.prepare import CannotPrepare, GateRefused, Preparation
+from server.worker.prepare import CannotPrepare, GateRefused
 from server.worker.previews import INTERVAL, Previews
 from server.worker.progress import progress_payload
 from server.worker.run import Run
@@ -45,25 +42,6 @@ DeskNote: TypeAlias = Stored | NotStored | Gathered | NotGathered
 """What the desk's threads tell it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskPorts:
-    """What the desk works with."""
-
-    tasks: TaskStore
-    refusals: RefusalLog
-    files: FileStore
-    wakeups: Wakeups
-    clock: Clock
-    preparation: Preparation
-    inputs: InputSource
-    labels: Labels
-    previews: PreviewBoard
-    limits: Limits
-    stop_grace: float
-    retry: float
-    stall: float
-
-
 class Desk:
     """Holds the runs from claim to the last written word. Called by the supervisor's thread only."""
 
@@ -73,6 +51,7 @@ class Desk:
         self._note = note
         self._inputs = Inputs(ports.inputs, note)
         self._runs: dict[str, Run] = {}
+        self._line = Line()
         self._heard_at = ports.clock.monotonic()
         self._stalled = False
         self._pictures = Pictures(ports.files, ports.labels, note)
@@ -80,6 +59,11 @@ class Desk:
 
     def __len__(self) -> int:
         return len(self._runs)
+
+    @property
+    def runs(self) -> Collection[Run]:
+        """What is in hand."""
+        return self._runs.values()
 
     @property
     def leases(self) -> list[Lease]:
@@ -113,7 +97,8 @@ class Desk:
     def _assign(self, run: Run, request: GenerationRequest) -> None:
         run.move(TaskStatus.PREPROCESS_END)
         run.move(TaskStatus.ASSIGN)
-        self._draw(run, request)
+        run.samples, run.request = request.samples, request
+        self._line.join(run, request)
 
     def watch(self) -> None:
         """See whether somebody cancelled, or took over, what is being drawn."""
@@ -127,6 +112,7 @@ class Desk:
     def pursue(self) -> None:
         """Write what waits, stop what is unwanted, forget what is closed."""
         self._end_if_stalled()
+        self._admit()
         for run in list(self._runs.values()):
             if run.waiting and not run.lost:
                 self._flush(run)
@@ -238,11 +224,14 @@ class Desk:
                 run.end(ending)
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
-    def _draw(self, run: Run, request: GenerationRequest) -> None:
-        run.samples, run.request = request.samples, request
-        run.engine_done = False
-        self._heard_at = self._ports.clock.monotonic()
-        self._child.send(Admit(request))
+    def _admit(self) -> None:
+        """Send the engine what is prepared and may be drawn beside what it draws."""
+        while self._child.ready and (ready := self._line.next(self._runs.values())) is not None:
+            run, request = ready
+            if all(other.engine_done for other in self._runs.values()):
+                self._heard_at = self._ports.clock.monotonic()
+            run.engine_done = False
+            self._child.send(Admit(request))
 
     def _flush(self, run: Run) -> None:
         try:

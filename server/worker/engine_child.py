@@ -48,6 +48,7 @@ class EngineChild:
         self._has_drawn = False
         self.device = ""
         self.facts = EngineFacts()
+        self.capacity = 0
         self.last_words = ""
 
     @property
@@ -87,6 +88,7 @@ class EngineChild:
         self._load_failures = 0
         self.last_words = ""
         self.device, self.facts = event.device, event.facts
+        self.capacity = event.capacity
         _log.info("engine ready on %s", event.device)
 
     def on_defunct(self, event: Defunct) -> None:

@@ -166,6 +166,11 @@ class Run:
         return self.lost or self.over or self._ending is not None
 
     @property
+    def suspect(self) -> bool:
+        """Whether an engine process has died with it: it is drawn alone, and no other task shares its next crash."""
+        return self.task.crashes > 0
+
+    @property
     def unwanted(self) -> bool:
         """Whether the engine draws what nobody waits for any more."""
         return self.ending and not self.engine_done

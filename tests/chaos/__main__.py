@@ -49,6 +49,8 @@ def main() -> int:
     args = parser.parse_args()
     if args.experiment == "all":
         return run_plan(args.out)
+    if args.experiment == "outages":
+        args.database = "postgres"
     words = [word for word in sys.argv[1:] if word not in {"--out", str(args.out)}]
     result = {"experiment": args.experiment, "words": words, **facts(args.database, args.seed)}
     result |= EXPERIMENTS[args.experiment](args)

@@ -67,5 +67,5 @@ def total(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
         of["tasks"] += one.get("tasks", 0)
         of["kills"] += one.get("kills", 0)
         of["refused"] += sum(one.get("refused", {}).values())
-        of["violations"] += sum(wrong[0] for wrong in one["violations"].values())
+        of["violations"] += sum(wrong[0] for wrong in one.get("violations", {}).values())
     return sums

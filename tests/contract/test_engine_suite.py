@@ -243,6 +243,88 @@ def test_a_withdrawal_leaves_the_others_alone(engine):
     assert of_kind(events, Finished) == [Finished("kept")]
 
 
+# ── many in flight ───────────────────────────────────────────────────────────────────────────────────────────────────
+def admit_all(engine: Engine, *requests: GenerationRequest) -> None:
+    for request in requests:
+        engine.admit(request)
+
+
+def of_generation(events: list[EngineEvent], generation_id: str) -> list[EngineEvent]:
+    return [event for event in events if event.generation_id == generation_id]
+
+
+def test_there_is_room_for_several(engine):
+    assert engine.capacity > 1
+
+
+def test_a_short_generation_overtakes_a_long_one(engine):
+    engine.admit(request_for("long", samples=4, steps=20, use_refiner=False))
+    before = step_until(engine, Stepped, 3)
+    engine.admit(request_for("short", steps=4, use_refiner=False))
+    events = before + run_dry(engine)
+    answers = [event.generation_id for event in of_kind(events, Finished)]
+    assert answers == ["short", "long"]
+
+
+def test_a_long_generation_goes_on_beside_short_ones(engine):
+    engine.admit(request_for("long", samples=2, steps=10, use_refiner=False))
+    events: list[EngineEvent] = []
+    for number in range(6):
+        engine.admit(request_for(f"short {number}", steps=4, use_refiner=False))
+        while Finished(f"short {number}") not in events:
+            events.extend(engine.step())
+    assert len(of_kind(of_generation(events, "long"), Stepped)) >= 4
+    run_dry(engine)
+
+
+def test_each_ones_story_is_its_own_and_exact(engine):
+    alone = {
+        name: draw(engine, request_for(name, samples=2, seed=seed)) for name, seed in (("a", 1), ("b", 2), ("c", 3))
+    }
+    admit_all(engine, *(request_for(name, samples=2, seed=seed) for name, seed in (("a", 1), ("b", 2), ("c", 3))))
+    events = run_dry(engine)
+    order = [event.generation_id for event in of_kind(events, Stepped)]
+    assert order != sorted(order), "they must interleave, or this shows nothing"
+    for name, story in alone.items():
+        assert of_generation(events, name) == story
+
+
+def test_a_picture_comes_before_anybodys_next_step(engine):
+    admit_all(engine, request_for("a", samples=2), request_for("b", samples=2))
+    events = of_kind(run_dry(engine), Stepped, SampleDone)
+    for sample, generation_id in ((0, "a"), (1, "a"), (0, "b"), (1, "b")):
+        mine = [event for event in events if event.generation_id == generation_id and event.sample == sample]
+        assert events.index(mine[-1]) == events.index(mine[-2]) + 1
+
+
+def test_one_of_several_is_withdrawn_and_says_exactly_how_far_it_came(engine):
+    alone = of_kind(draw(engine, request_for("kept", seed=5)), SampleDone)
+    admit_all(engine, request_for("kept", seed=5), request_for("gone", samples=2), request_for("kept too"))
+    events = step_until(engine, Stepped, 5)
+    steps = len(of_kind(of_generation(events, "gone"), Stepped))
+    engine.withdraw("gone")
+    (answer,) = engine.step()
+    assert isinstance(answer, Withdrawn)
+    assert (answer.generation_id, answer.step) == ("gone", steps)
+    rest = run_dry(engine)
+    assert of_generation(rest, "gone") == []
+    assert {event.generation_id for event in of_kind(rest, Finished)} == {"kept", "kept too"}
+    assert of_kind(of_generation(events + rest, "kept"), SampleDone) == alone
+
+
+def test_one_of_several_fails_and_the_others_are_drawn(engine, case):
+    alone = of_kind(draw(engine, request_for("good", seed=5)), SampleDone)
+    admit_all(engine, request_for("good", seed=5), case.doomed("bad"), request_for("good too"))
+    events = run_dry(engine)
+    assert {event.generation_id: type(event) for event in of_kind(events, *ANSWERS)} == {
+        "good": Finished,
+        "bad": Failed,
+        "good too": Finished,
+    }
+    assert isinstance(of_generation(events, "bad")[-1], Failed)
+    assert of_kind(of_generation(events, "good"), SampleDone) == alone
+
+
 # ── previews ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_nobody_asks_and_no_preview_is_made(engine):
     assert of_kind(draw(engine, request_for(samples=2)), Preview) == []

@@ -119,15 +119,25 @@ class MemoryStores(MemoryFiles):
             self.webhooks.owe(cancelled)
             return cancelled
 
-    def claim(self, worker_id: WorkerId, models: Collection[str], seconds: float) -> Claimed | None:
+    def claim(
+        self,
+        worker_id: WorkerId,
+        models: Collection[str],
+        seconds: float,
+        *,
+        waited: float = 0.0,
+        not_of: Collection[ProjectId] = (),
+    ) -> Claimed | None:
         """See `TaskStore.claim`."""
         del worker_id  # a row in memory has nobody to tell who holds it
         with self._lock:
+            now = self._now()
             queued = (row for row in self._rows.values() if row.task.status is TaskStatus.QUEUE)
-            ready = [row for row in queued if row.task.model in models and not self._full(row.task.project_id)]
+            old = [row for row in queued if not waited or row.task.times[TaskStatus.QUEUE] <= now - waited]
+            wanted = (row for row in old if row.task.model in models and row.task.project_id not in not_of)
+            ready = [row for row in wanted if not self._full(row.task.project_id)]
             if not ready:
                 return None
-            now = self._now()
             row = min(ready, key=lambda row: (row.task.turn, row.task.id))
             row.task = replace(row.task, attempt=row.task.attempt + 1)
             row.enter(TaskStatus.ACCEPT, now)

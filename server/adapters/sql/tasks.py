@@ -132,13 +132,21 @@ class SqlTaskStore:
 
         return self._database.write(work, look)
 
-    def claim(self, worker_id: WorkerId, models: Collection[str], seconds: float) -> Claimed | None:
+    def claim(
+        self,
+        worker_id: WorkerId,
+        models: Collection[str],
+        seconds: float,
+        *,
+        waited: float = 0.0,
+        not_of: Collection[ProjectId] = (),
+    ) -> Claimed | None:
         """See `TaskStore.claim`."""
         if not models:
             return None
 
         token = token_hex(16)
-        change = claiming(worker_id, models, seconds, self._quota, token)
+        change = claiming(worker_id, models, seconds, self._quota, token, waited=waited, not_of=not_of)
 
         def work(connection: Connection) -> Claimed | None:
             row = connection.execute(change).mappings().one_or_none()

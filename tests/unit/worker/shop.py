@@ -36,6 +36,7 @@ from server.adapters.outbound.guard import Guard
 from server.adapters.wakeups import LocalWakeups
 from server.domain.errors import Unavailable
 from server.domain.outbound import Permits
+from server.domain.project import Project
 from server.domain.rescue import Limits
 from server.domain.task import Task
 from server.domain.types import WorkerId
@@ -86,6 +87,7 @@ class ScriptedEngine:
 
     script: Script = works
     loads: bool = True
+    capacity: int = 1
     starts: int = 0
     bytes: int = 0
     commands: list[Command] = field(default_factory=list)
@@ -97,7 +99,7 @@ class ScriptedEngine:
         self._alive = True
         if self.loads:
             hear(Loading("everything", 1.0))
-            hear(Ready("scripted"))
+            hear(Ready("scripted", self.capacity))
         else:
             hear(Defunct("no such weights"))
             hear(Exited(86))
@@ -245,14 +247,14 @@ class Shop:
         assert not self._thread.is_alive()
         return self.code
 
-    def run(self, **parameters: str) -> Task:
+    def run(self, project: Project | None = None, **parameters: str) -> Task:
         return submit(
             self.stores,
             LocalWakeups(),
             self.catalogue,
             Screen(self.porch_gate, self.refusals),
             Submission(
-                project_id=self.project.id,
+                project_id=(project or self.project).id,
                 owner="hevok",
                 name="studio-trigger",
                 parameters={"prompt": "a fox", "samples": "2", "seed": "1", **parameters},
@@ -269,7 +271,7 @@ class Shop:
         return [event.type.value for event in self.events(task)]
 
     def look(self, task: Task) -> Task:
-        found = self.stores.find(self.project.id, task.id)
+        found = self.stores.find(task.project_id, task.id)
         assert found is not None
         return found
 
