@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from server.domain.events import NewEvent, TaskEvent
+from server.domain.kill import Killed
 from server.domain.lifecycle import TaskStatus
 from server.domain.project import Credential, NewProject, Project
 from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Output, Progress, StoredFile, Task
@@ -122,6 +123,13 @@ class TaskStore(Protocol):
 
     def write_receipt(self, lease: Lease, body: JsonObject) -> None:
         """Overwrite the task's receipt: what this attempt is drawn with."""
+        ...
+
+    def write_kill(self, killed: Killed, ago: float) -> None:
+        """Write the kill receipt of an attempt whose device came free `ago` seconds ago; the first one counts.
+
+        Nothing is written unless that attempt was killed while it ran. Nothing else of the task changes.
+        """
         ...
 
     def add_file(self, lease: Lease, file: StoredFile) -> None:

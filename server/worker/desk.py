@@ -27,6 +27,7 @@ from server.worker.desk_ports import DeskPorts
 from server.worker.engine_child import EngineChild
 from server.worker.engine_process import Exited
 from server.worker.inputs import Gathered, Inputs, NotGathered
+from server.worker.kills import Kills
 from server.worker.line import Line
 from server.worker.pace import Every
 from server.worker.pictures import NotStored, Pictures, Stored
@@ -50,6 +51,7 @@ class Desk:
         self._ports = ports
         self._note = note
         self._inputs = Inputs(ports.inputs, note)
+        self._kills = Kills(ports.tasks, ports.clock)
         self._runs: dict[str, Run] = {}
         self._line = Line()
         self._heard_at = ports.clock.monotonic()
@@ -113,6 +115,7 @@ class Desk:
         """Write what waits, stop what is unwanted, forget what is closed."""
         self._end_if_stalled()
         self._admit()
+        self._kills.write()
         for run in list(self._runs.values()):
             if run.waiting and not run.lost:
                 self._flush(run)
@@ -131,7 +134,8 @@ class Desk:
                 run.requeue(refund=True)
 
     def close(self) -> None:
-        """Let pictures that are being written be written."""
+        """Let pictures that are being written be written, and the last kill receipt."""
+        self._kills.write()
         self._previews.close()
         self._pictures.close()
         self._inputs.close()
@@ -141,6 +145,8 @@ class Desk:
         """Take an event about a generation; those of forgotten generations are stale."""
         self._heard_at = self._ports.clock.monotonic()
         run = self._runs.get(getattr(event, "generation_id", None) or "")
+        if run is not None and isinstance(event, Stepped):
+            run.last_step = event
         match event:
             case LogLine(line=line) if run is None:
                 _log.info("engine: %s", line)
@@ -150,6 +156,7 @@ class Desk:
                 pass
             case Finished() | Failed() | Withdrawn():
                 run.engine_done = True
+                self._kills.freed(run, event)
                 self._answered(run, event)
             case Stored() | NotStored() | Gathered() | NotGathered():
                 self._told(run, event)
@@ -210,6 +217,7 @@ class Desk:
             if run.engine_done:
                 continue
             run.engine_done = True
+            self._kills.freed(run, self._child.ended_by)
             if run.ending or run.drawn:
                 continue
             if on_purpose:  # another run's deadline, not this one's fault

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipelines.contract import Command, Defunct, EngineFacts, Loading, Ready
+from server.domain.kill import Means
 from server.ports import Clock
 from server.worker.engine_process import EngineHandle, Exited, Heard
 
@@ -136,6 +137,13 @@ class EngineChild:
             self._hard = True
             _log.warning("engine does not stop; sending SIGKILL")
             self._handle.kill()
+
+    @property
+    def ended_by(self) -> Means:
+        """What has ended the child, or is about to."""
+        if self._term_at is None:
+            return Means.DEATH
+        return Means.SIGKILL if self._hard else Means.SIGTERM
 
     def close(self, grace: float) -> None:
         """See the child out."""

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from pipelines.contract import EngineFacts, GenerationRequest
+from pipelines.contract import EngineFacts, GenerationRequest, Stepped
 from server.domain.events import EventType, NewEvent
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import SUCCESS, Claimed, Ending, StoredFile
@@ -39,6 +39,7 @@ class Run:
         self.over = False
         self.engine_done = True
         self.stop_sent: float | None = None
+        self.last_step: Stepped | None = None
         self._tasks = tasks
         self._clock = clock
         self._log = LogTail()

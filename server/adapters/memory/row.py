@@ -3,10 +3,11 @@
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from server.domain.events import EventType, NewEvent, TaskEvent
+from server.domain.kill import Killed, KillReceipt
 from server.domain.lifecycle import LEASED, UNDRAWN, TaskStatus
 from server.domain.preview import Preview
 from server.domain.task import Claimed, Lease, Progress, Task
@@ -69,6 +70,14 @@ class MemoryRow:
                 )
             )
         self.task = replace(self.task, last_seq=self.task.last_seq + len(events))
+
+    def write_kill(self, killed: Killed, freed: float) -> None:
+        """Write a kill receipt, if this attempt was killed while it ran and has none."""
+        task, times = self.task, self.task.times
+        running = TaskStatus.ACCEPT in times and task.status is TaskStatus.CANCEL
+        if running and task.attempt == killed.attempt and task.kill is None:
+            passed = max(0, round(1000 * (freed - times[TaskStatus.CANCEL])))
+            self.task = replace(task, kill=KillReceipt(**asdict(killed), milliseconds=passed))
 
     def grant(self, until: float) -> Claimed:
         """Lend the task under a fresh lease."""

@@ -15,6 +15,7 @@ from server.adapters.memory.runs import count_runs
 from server.adapters.memory.webhooks import MemoryWebhooks
 from server.domain.errors import LeaseLost, NotAuthorized
 from server.domain.events import NewEvent
+from server.domain.kill import Killed
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
 from server.domain.quota import Quota
 from server.domain.runs import RunCount
@@ -174,6 +175,13 @@ class MemoryStores(MemoryFiles):
         with self._lock:
             row = self._held(lease, LEASED)
             row.task = replace(row.task, receipt=plain(body))
+
+    def write_kill(self, killed: Killed, ago: float) -> None:
+        """See `TaskStore.write_kill`."""
+        with self._lock:
+            row = self._rows.get(killed.task_id)
+            if row is not None:
+                row.write_kill(killed, self._now() - ago)
 
     def add_file(self, lease: Lease, file: StoredFile) -> None:
         """See `TaskStore.add_file`. The same sample recorded again takes the first one's place."""

@@ -14,6 +14,7 @@ from server.adapters.sql.doubts import Doubts
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.fence import any_held, entering, fenced, hold, log, log_status
+from server.adapters.sql.kills import write_kill
 from server.adapters.sql.previews import clear_preview, forget_previews
 from server.adapters.sql.queue import NO_QUOTA, claiming, hold_project, insert_task, next_turn, taking_over
 from server.adapters.sql.receipt_table import TASK_RECEIPTS
@@ -25,6 +26,7 @@ from server.adapters.sql.uploads import insert_uploads, link_inputs
 from server.adapters.sql.webhooks import owe
 from server.domain.events import EventType, NewEvent
 from server.domain.files import ROOT
+from server.domain.kill import Killed
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
 from server.domain.quota import Quota
 from server.domain.task import Claimed, Ending, Lease, NewTask, Output, StoredFile, Task
@@ -217,6 +219,10 @@ class SqlTaskStore:
                 connection.execute(insert(TASK_RECEIPTS).values(**values, task_id=lease.task_id))
 
         self._database.write(work)
+
+    def write_kill(self, killed: Killed, ago: float) -> None:
+        """See `TaskStore.write_kill`."""
+        self._database.write(lambda connection: write_kill(connection, killed, ago))
 
     def add_file(self, lease: Lease, file: StoredFile) -> None:
         """See `TaskStore.add_file`. The same sample recorded again takes the first one's place."""
