@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check fix test test-long chaos test-containers soak-lora bench bench-engine bench-gpu bench-queue bench-png clean
+.PHONY: help setup demo serve check fix test test-long chaos test-containers soak-lora bench bench-engine bench-gpu bench-png bench-queue clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12

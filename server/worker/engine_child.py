@@ -48,8 +48,8 @@ class EngineChild:
         self._hard = False
         self._has_drawn = False
         self.device = ""
-        self.facts = EngineFacts()
         self.capacity = 0
+        self.facts = EngineFacts()
         self.last_words = ""
 
     @property
