@@ -1,7 +1,7 @@
 """What watched tasks look like on their way.
 
 Revision ID: 20261124_3
-Revises: 20261124_2
+Revises: 20261124_1
 """
 
 from typing import Final
