@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check fix test test-long test-containers bench bench-engine bench-queue clean
+.PHONY: help setup demo serve check fix test test-long chaos test-containers soak-lora bench bench-engine bench-gpu bench-png bench-queue clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -40,6 +40,9 @@ test-containers: $(STAMP) ## the container files: read by Docker's own tools, th
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[containers]'
 	$(PYTEST) tests/containers -m containers
 
+soak-lora: $(STAMP) ## five hundred tasks that change LoRAs: memory must stay flat
+	$(PYTEST) -s tests/contract/test_lora_soak.py
+
 bench: $(STAMP) ## measure the API against references (some five minutes; best on a quiet machine)
 	$(BIN)/python -m bench.api
 
@@ -49,6 +52,15 @@ bench-engine: $(STAMP) ## measure the engine on the miniature against diffusers 
 bench-queue: $(STAMP) ## measure the queue beside procrastinate (some ten minutes; best on a quiet machine)
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench.queue
+
+bench-png: $(STAMP) ## measure PNG encoding against Pillow's (a minute)
+	$(BIN)/python -m bench.png
+
+chaos: $(STAMP) ## break everything on purpose for hours, resumable; see docs/reliability.md
+	$(BIN)/python -m tests.chaos all
+
+bench-gpu: $(STAMP) ## measure drawing on a GPU against diffusers, with full-size random weights
+	$(BIN)/python -m bench.gpu
 
 clean: ## remove what was built; data/ and out/ stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -49,7 +49,7 @@ class Spread:
         return cls(statistics.median(values), min(values), max(values))
 
 
-def machine_facts() -> dict[str, object]:
+def machine_facts(packages: Sequence[str] = _PACKAGES) -> dict[str, object]:
     """Return what of this machine a figure depends on; nothing that names it."""
     load = os.getloadavg()
     return {
@@ -57,5 +57,5 @@ def machine_facts() -> dict[str, object]:
         "load": round(load[0], 2),
         "python": platform.python_version(),
         "system": platform.system(),
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": {name: version(name) for name in packages},
     }

@@ -9,6 +9,10 @@ class GenerationError(Exception):
     """This generation can't be drawn; the message is one sentence for people."""
 
 
+class NothingFits(GenerationError):
+    """Whatever was tried ran out of memory."""
+
+
 def reason_for(error: Exception) -> str:
     """Say in one sentence what an unforeseen error in a generation was.
 
@@ -26,7 +30,7 @@ def reason_for(error: Exception) -> str:
 def is_out_of_memory(error: Exception) -> bool:
     """Whether memory ran out, on the device or beside it."""
     # torch's allocator for host memory raises a bare RuntimeError
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError | NothingFits) or "not enough memory" in str(error)
 
 
 def _first_line(text: str) -> str:

@@ -19,7 +19,6 @@ from pipelines.contract import (
     Stepped,
     Withdrawn,
 )
-from pipelines.decoding import decode
 from pipelines.denoise import Leg, Sample, base_leg, refiner_leg, start_sample
 from pipelines.encoding import Conditioning, PromptEncoder
 from pipelines.errors import GenerationError
@@ -27,6 +26,7 @@ from pipelines.fairness import Offer
 from pipelines.loading import Expert
 from pipelines.lora import NO_LORA, LoraSet
 from pipelines.microbatch import Place
+from pipelines.preview import Outlook
 from pipelines.studio import Studio
 from pipelines.width import Kind
 
@@ -114,7 +114,8 @@ class Generation:
         )
         self._begin_samples(self._prepared)
         started = Started(request.generation_id, self._total_steps(self._prepared))
-        return [*(LogLine(request.generation_id, line) for line in self._remarks()), started]
+        lines = [*loras.remarks, *self._remarks()]
+        return [*(LogLine(request.generation_id, line) for line in lines), started]
 
     def _part(self, expert: Expert, prompts: PromptEncoder, loras: LoraSet) -> _Part:
         request = self.request
@@ -224,6 +225,11 @@ class Generation:
         total = self._total_steps(self._prepared)
         return Stepped(self.request.generation_id, phase, index, self._steps_done, total)
 
+    def outlook(self, index: int) -> Outlook | None:
+        """Return what the last step of sample `index` knew of its end; None before its first and after its decode."""
+        sample = self._samples.get(index)
+        return sample.outlook if sample is not None else None
+
     def _total_steps(self, prepared: _Prepared) -> int:
         return prepared.steps_per_sample * self.request.samples
 
@@ -244,11 +250,13 @@ class Generation:
         if self._on_latents is not None:
             self._on_latents(request.generation_id, index, latents)
         expert = self._refiner() or self._studio.base
-        rgb = decode(expert.vae, latents)
+        lines: list[str] = []
+        rgb = self._studio.decode(expert, latents, lines.append)
         del self._samples[index]
         self._begin_samples(self._prepared)
         done = SampleDone(request.generation_id, index, request.width, request.height, rgb)
-        return [done, Finished(request.generation_id)] if self.finished else [done]
+        remarks = [LogLine(request.generation_id, line) for line in lines]
+        return [*remarks, done, Finished(request.generation_id)] if self.finished else [*remarks, done]
 
 
 def check_request(request: GenerationRequest, base: Expert) -> None:

@@ -1,7 +1,5 @@
-"""Weights from local folders: nothing is ever fetched, and nothing but safetensors is read."""
+"""Weights from where they lie to where they run, what is the same in base and refiner once."""
 
-import filecmp
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +9,15 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from pipelines.noise_schedulers import read_scheduler_config
+from models.memory_plan import VAE, Memory, plan_memory
+from pipelines.device import choose_dtype, choose_vae_dtype
+from pipelines.expert_files import ExpertFiles, same_tensors
 
 Report: TypeAlias = Callable[[str, float], None]
 
-# how a file came to be, not what is in it
-_PROVENANCE: Final = frozenset({"transformers_version", "torch_dtype", "dtype", "architectures"})
+TEXT: Final = "text encoders"
+BASE: Final = "base"
+REFINER: Final = "refiner"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,111 +46,137 @@ class Expert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """Everything that is loaded. Where base and refiner hold the same file, they hold the same module."""
+    """Everything that is loaded. Where base and refiner hold the same file, they hold the same module.
+
+    With `memory` offload they lie in host memory, and are brought to the device by groups.
+    """
 
     base: Expert
     refiner: Expert | None
+    memory: Memory = Memory.RESIDENT
+
+    def groups(self) -> dict[str, list[torch.nn.Module]]:
+        """Return the modules that are used together, each in one group."""
+        experts = [expert for expert in (self.base, self.refiner) if expert is not None]
+        encoders = {id(stage.text_encoder): stage.text_encoder for one in experts for stage in one.text_stages}
+        groups: dict[str, list[torch.nn.Module]] = {
+            TEXT: list(encoders.values()),
+            BASE: [self.base.unet],
+            VAE: list({id(expert.vae): expert.vae for expert in experts}.values()),
+        }
+        return groups if self.refiner is None else {**groups, REFINER: [self.refiner.unet]}
 
 
-def unet_dtype(device: torch.device) -> torch.dtype:
-    """float16 where the device computes it fast, float32 elsewhere; the text encoders follow the UNet."""
-    return torch.float16 if device.type == "cuda" else torch.float32
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How weights are loaded. precision: auto, float16, bfloat16 or float32; memory: auto, resident or offload.
+
+    `device_bytes` is what the device can hold, None where nobody can say.
+    """
+
+    precision: str = "auto"
+    memory: str = "auto"
+    device_bytes: int | None = None
 
 
-def load_weights(base: Path, refiner: Path | None, device: torch.device, report: Report) -> Weights:
-    """Load both experts onto `device`, reporting (what, fraction done by bytes).
+def load_weights(
+    base: Path | ExpertFiles,
+    refiner: Path | ExpertFiles | None,
+    device: torch.device,
+    report: Report,
+    manner: Manner | None = None,
+) -> Weights:
+    """Load both experts for `device`, reporting (what, fraction done by size).
 
     Raises:
-        OSError, ValueError: a folder is no SDXL in diffusers' layout with safetensors.
+        OSError, ValueError: there is no SDXL in safetensors, or the device doesn't have that precision.
     """
-    folders = [folder for folder in (base, refiner) if folder is not None]
-    loader = _Loader(device, sum(_size_of(folder) for folder in folders), report)
-    base_expert = loader.expert(base, "base", None, None)
-    if refiner is None:
-        return Weights(base=base_expert, refiner=None)
-    return Weights(base=base_expert, refiner=loader.expert(refiner, "refiner", base, base_expert))
+    manner = manner or Manner()
+    files, refiner_files = ExpertFiles.of(base), None if refiner is None else ExpertFiles.of(refiner)
+    loader = _Loader(files, refiner_files, choose_dtype(manner.precision, device), report)
+    memory = plan_memory(manner.memory, loader.group_bytes(), manner.device_bytes).policy
+    if device.type == "cpu":  # where else could they wait?
+        memory = Memory.RESIDENT
+    loader.place_on(device if memory is Memory.RESIDENT else torch.device("cpu"))
+    base_expert = loader.expert(files, BASE, None)
+    refined = None if refiner_files is None else loader.expert(refiner_files, REFINER, base_expert)
+    return Weights(base=base_expert, refiner=refined, memory=memory)
 
 
 class _Loader:
     """Loads components one by one and knows how far it is."""
 
-    def __init__(self, device: torch.device, total_bytes: int, report: Report) -> None:
-        self._device = device
-        self._total_bytes = total_bytes
-        self._done_bytes = 0
+    def __init__(self, base: ExpertFiles, refiner: ExpertFiles | None, dtype: torch.dtype, report: Report) -> None:
+        self._base = base
+        self._refiner = refiner
+        self._dtype = dtype
         self._report = report
+        self._device = torch.device("cpu")
+        self._done = 0
+        # None: only the tensors can tell
+        self._shared = {
+            component: False if refiner is None else refiner.has_same(component, base)
+            for component in ("text_encoder_2", "vae")
+        }
+        self._total = sum(self._sizes().values())
 
-    def expert(self, folder: Path, name: str, twin_folder: Path | None, twin: Expert | None) -> Expert:
-        """Load the expert in `folder`, sharing with its twin what is the same."""
-        index = _read_json(folder / "model_index.json")
-        dtype = unet_dtype(self._device)
+    def place_on(self, device: torch.device) -> None:
+        """Say where to load to."""
+        self._device = device
+
+    def group_bytes(self) -> dict[str, int]:
+        """Return how large the groups of `Weights.groups` will be."""
+        groups: dict[str, int] = {TEXT: 0, BASE: 0, VAE: 0, REFINER: 0}
+        for (name, component), size in self._sizes().items():
+            group = {"unet": name, "vae": VAE}.get(component, TEXT)
+            groups[group] += size
+        return groups
+
+    def expert(self, files: ExpertFiles, name: str, twin: Expert | None) -> Expert:
+        """Load one expert, sharing with its twin what is the same."""
         stages: list[TextStage] = []
-        if (folder / "text_encoder").is_dir():
-            encoder = self._module(CLIPTextModel, folder / "text_encoder", dtype, name)
-            stages.append(TextStage(tokenizer=_tokenizer(folder / "tokenizer"), text_encoder=encoder))
-        encoder_2 = (
-            twin.text_stages[-1].text_encoder if twin and self._same(folder, twin_folder, "text_encoder_2") else None
-        )
-        if encoder_2 is None:
-            encoder_2 = self._module(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype, name)
-        stages.append(TextStage(tokenizer=_tokenizer(folder / "tokenizer_2"), text_encoder=encoder_2))
-        vae = twin.vae if twin and self._same(folder, twin_folder, "vae") else self._vae(folder / "vae", dtype, name)
+        if files.has("text_encoder"):
+            encoder = self._module(files, "text_encoder", CLIPTextModel, name)
+            stages.append(TextStage(tokenizer=files.tokenizer("tokenizer"), text_encoder=encoder))
+        its = twin.text_stages[-1].text_encoder if twin else None
+        encoder_2 = self._module_or(its, files, "text_encoder_2", CLIPTextModelWithProjection, name)
+        stages.append(TextStage(tokenizer=files.tokenizer("tokenizer_2"), text_encoder=encoder_2))
         return Expert(
             text_stages=tuple(stages),
-            unet=self._module(UNet2DConditionModel, folder / "unet", dtype, name),
-            vae=vae,
-            scheduler_config=read_scheduler_config(folder),
-            requires_aesthetics_score=bool(index.get("requires_aesthetics_score", False)),
+            vae=self._module_or(twin.vae if twin else None, files, "vae", AutoencoderKL, name),
+            unet=self._module(files, "unet", UNet2DConditionModel, name),
+            scheduler_config=files.scheduler_config,
+            requires_aesthetics_score=bool(files.index.get("requires_aesthetics_score", False)),
         )
 
-    def _same(self, folder: Path, twin_folder: Path | None, component: str) -> bool:
-        if twin_folder is None or not same_component(folder / component, twin_folder / component):
-            return False
-        self._done_bytes += _size_of(folder / component)
-        return True
+    def _module_or(self, its: Any, files: ExpertFiles, component: str, kind: Any, expert: str) -> Any:
+        """Load a component, or take the twin's where they are the same."""
+        if its is None:
+            return self._module(files, component, kind, expert)
+        shared = self._shared[component]
+        if shared:
+            return its
+        module = self._module(files, component, kind, expert)
+        return its if shared is None and same_tensors(module, its) else module
 
-    def _vae(self, folder: Path, dtype: torch.dtype, expert: str) -> AutoencoderKL:
-        # the stock SDXL VAE overflows in float16, which its configuration says with force_upcast: it stays in float32
-        upcast = bool(_read_json(folder / "config.json").get("force_upcast", True))
-        return self._module(AutoencoderKL, folder, torch.float32 if upcast else dtype, expert)
+    def _sizes(self) -> dict[tuple[str, str], int]:
+        """Return the bytes of what will be loaded, by expert and component."""
+        sizes: dict[tuple[str, str], int] = {}
+        for name, files in ((BASE, self._base), (REFINER, self._refiner)):
+            for component in ("text_encoder", "text_encoder_2", "vae", "unet"):
+                shared = name == REFINER and self._shared.get(component, False)
+                if files is not None and files.has(component) and not shared:
+                    sizes[name, component] = files.parameters_of(component) * self._dtype_of(files, component).itemsize
+        return sizes
 
-    def _module(self, kind: Any, folder: Path, dtype: torch.dtype, expert: str) -> Any:
-        self._report(f"{expert} {folder.name}", self._done_bytes / max(self._total_bytes, 1))
-        # diffusers and transformers both still know a variant by the infix in its file name
-        variant = None if _has_plain_weights(folder) else "fp16"
-        module = kind.from_pretrained(folder, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True)
-        self._done_bytes += _size_of(folder)
+    def _dtype_of(self, files: ExpertFiles, component: str) -> torch.dtype:
+        if component != "vae":
+            return self._dtype
+        return choose_vae_dtype(self._dtype, force_upcast=bool(files.config_of("vae").get("force_upcast", True)))
+
+    def _module(self, files: ExpertFiles, component: str, kind: Any, expert: str) -> Any:
+        self._report(f"{expert} {component}", self._done / max(self._total, 1))
+        module = files.read(kind, component, self._dtype_of(files, component))
+        self._done += self._sizes().get((expert, component), 0)
         # parameters keep requires_grad: without it torch's CPU linear takes another path, with other last bits
         return module.to(self._device).eval()
-
-
-def same_component(one: Path, other: Path) -> bool:
-    """Whether two component folders hold the same weights under the same configuration, or the first doesn't exist."""
-    if not one.is_dir():
-        return True
-    names = sorted(path.name for path in one.glob("*.safetensors"))
-    if names != sorted(path.name for path in other.glob("*.safetensors")) or _settings(one) != _settings(other):
-        return False
-    return all(filecmp.cmp(one / name, other / name, shallow=False) for name in names)
-
-
-def _settings(folder: Path) -> dict[str, Any]:
-    config = _read_json(folder / "config.json")
-    return {key: value for key, value in config.items() if not key.startswith("_") and key not in _PROVENANCE}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
-
-
-def _tokenizer(folder: Path) -> CLIPTokenizer:
-    return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-
-
-def _has_plain_weights(folder: Path) -> bool:
-    return any(".fp16." not in path.name for path in folder.glob("*.safetensors"))
-
-
-def _size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*.safetensors"))

@@ -11,7 +11,9 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from pipelines.denoise import Sample
+from pipelines.device import DeviceMemory
 from pipelines.encoding import Conditioning
+from pipelines.forward import predict
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,16 @@ class Rows:
     conditioning: Conditioning
 
 
-def predict_noise(unet: UNet2DConditionModel, places: Sequence[Place], width: int) -> list[torch.Tensor]:
+def predict_noise(
+    unet: UNet2DConditionModel, places: Sequence[Place], width: int, memory: DeviceMemory
+) -> list[torch.Tensor]:
     """Run one forward of `width` places and return each sample's noise, (rows, 4, height, width).
 
     All have as many rows, latents and embeddings of one shape. Nothing of a sample changes.
     """
     assert 1 <= len(places) <= width
     held = [_rows_of(place) for place in places]
-    return forward(unet, [*held, *[held[0]] * (width - len(held))])[: len(held)]
+    return forward(unet, [*held, *[held[0]] * (width - len(held))], memory)[: len(held)]
 
 
 def _rows_of(place: Place) -> Rows:
@@ -46,20 +50,16 @@ def _rows_of(place: Place) -> Rows:
     return Rows(latents=latents, timestep=timestep, conditioning=place.conditioning)
 
 
-def forward(unet: UNet2DConditionModel, held: Sequence[Rows]) -> list[torch.Tensor]:
+def forward(unet: UNet2DConditionModel, held: Sequence[Rows], memory: DeviceMemory) -> list[torch.Tensor]:
     """Run one forward and return the noise of each."""
     rows = len(held[0].latents)
     conditionings = [each.conditioning for each in held]
-    noise = unet(
-        _joined([each.latents for each in held]),
-        _timesteps(held, rows),
-        encoder_hidden_states=_joined([each.prompt_embeds for each in conditionings]),
-        added_cond_kwargs={
-            "text_embeds": _joined([each.text_embeds for each in conditionings]),
-            "time_ids": _joined([each.time_ids for each in conditionings]),
-        },
-        return_dict=False,
-    )[0]
+    joined = Conditioning(
+        prompt_embeds=_joined([each.prompt_embeds for each in conditionings]),
+        text_embeds=_joined([each.text_embeds for each in conditionings]),
+        time_ids=_joined([each.time_ids for each in conditionings]),
+    )
+    noise = predict(unet, _joined([each.latents for each in held]), _timesteps(held, rows), joined, memory)
     return list(noise.split(rows))
 
 

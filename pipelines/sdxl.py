@@ -1,6 +1,5 @@
 """SdxlEngine: SDXL base and refiner with LoRA, many generations at once, in one process, on one device."""
 
-import gc
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,12 +10,17 @@ import torch
 import transformers
 
 from pipelines.capacity import memory_of, room_for
-from pipelines.contract import EngineDefunct, EngineEvent, Failed, GenerationRequest, Phase
+from pipelines.contract import EngineDefunct, EngineEvent, EngineFacts, Failed, GenerationRequest, Phase, Stepped
+from pipelines.device import device_of, name_of
 from pipelines.errors import GenerationError, is_out_of_memory, reason_for
+from pipelines.expert_files import ExpertFiles
+from pipelines.facts import engine_facts
 from pipelines.fairness import FairShare, Offer, Policy
 from pipelines.generation import Generation, OnLatents
-from pipelines.loading import load_weights
 from pipelines.microbatch import predict_noise
+from pipelines.opening import open_studio
+from pipelines.options import EngineOptions
+from pipelines.preview import Outlook, Previewer
 from pipelines.studio import Studio
 
 _log = logging.getLogger(__name__)
@@ -32,39 +36,43 @@ class SdxlEngine:
     the device, the library versions, `threads` and `batch_rows`, and on nothing that was drawn before or beside it.
 
     Args:
-        base: folder of the base in diffusers' layout, safetensors only.
-        refiner: folder of the refiner, or None.
+        base: the base: a folder in diffusers' layout, or where else its parts lie; safetensors only.
+        refiner: the refiner alike, or None.
         device: "cpu", "cuda", "cuda:0", or "auto": a CUDA device if there is one.
         threads: CPU threads for torch, or None for its own choice.
         batch_rows: rows of every forward with guidance, a multiple of two; without guidance half of it.
         in_flight: how many generations may be in flight, or None for as many as memory and sense allow.
         policy: who is drawn next.
         on_latents: called with (generation id, sample, final latents) before each decode.
+        options: how the device is used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 all by keyword, all but one with a default
         self,
         *,
-        base: Path,
-        refiner: Path | None = None,
+        base: Path | ExpertFiles,
+        refiner: Path | ExpertFiles | None = None,
         device: str = "cpu",
         threads: int | None = None,
         batch_rows: int = PAIR,
         in_flight: int | None = None,
         policy: Policy | None = None,
         on_latents: OnLatents | None = None,
+        options: EngineOptions | None = None,
     ) -> None:
         assert batch_rows >= PAIR
         assert batch_rows % PAIR == 0
-        self._base = base
-        self._refiner = refiner
-        self._device = _device_of(device)
+        self._base = ExpertFiles.of(base)
+        self._refiner = None if refiner is None else ExpertFiles.of(refiner)
+        self._device = device_of(device)
+        self._options = options or EngineOptions()
         self._threads = threads
         self._samples_per_forward = batch_rows // PAIR
         self._capacity = in_flight
         self._policy: Policy = policy or FairShare()
         self._on_latents = on_latents
         self._studio: Studio | None = None
+        self._previewer: Previewer | None = None
         self._in_flight: dict[int, Generation] = {}
         self._admitted = 0
 
@@ -79,12 +87,17 @@ class SdxlEngine:
         if self._threads is not None:
             torch.set_num_threads(self._threads)
         try:
-            weights = load_weights(self._base, self._refiner, self._device, report)
+            studio = open_studio(
+                self._base, self._refiner, self._device, self._options, report, self._samples_per_forward
+            )
         except (OSError, ValueError, KeyError, RuntimeError, AssertionError) as error:
             raise EngineDefunct(f"The weights can't be loaded: {error}") from error
-        self._studio = Studio(weights, self._device, self._samples_per_forward)
-        self._capacity = self._capacity or room_for(weights, memory_of(self._device), self._samples_per_forward)
-        return _name_of(self._device)
+        self._studio = studio
+        self._previewer = Previewer(
+            studio.base.vae, lambda latents: studio.decode(studio.base, latents.to(self._device), lambda _remark: None)
+        )
+        self._capacity = self._capacity or room_for(studio.weights, memory_of(self._device), self._samples_per_forward)
+        return name_of(self._device)
 
     @property
     def capacity(self) -> int:
@@ -103,6 +116,18 @@ class SdxlEngine:
             if generation.request.generation_id == generation_id:
                 generation.withdrawn = True
 
+    def watch(self, generation_id: str, interval: float | None) -> None:
+        """Show a generation in flight while it is drawn, or no longer."""
+        assert self._previewer is not None, "load() comes first"
+        if any(generation.request.generation_id == generation_id for generation in self._in_flight.values()):
+            self._previewer.watch(generation_id, interval)
+
+    @property
+    def facts(self) -> EngineFacts:
+        """What pictures depend on, beside request and weights."""
+        assert self._studio is not None, "load() comes first"
+        return engine_facts(self._studio.base, self._samples_per_forward * PAIR)
+
     @property
     def busy(self) -> bool:
         """Whether a generation is in flight."""
@@ -112,11 +137,20 @@ class SdxlEngine:
         """Answer withdrawals; if there are none, run one decode, encode or forward, what is due first.
 
         A finished sample is decoded at once, and prompts are encoded before the next forward: then all that is left to
-        do is known. On CUDA both are queued behind the forward that is running; the host doesn't wait for it.
+        do is known. On CUDA both are queued behind the forward that is running; the host doesn't wait for it. Previews
+        that are due follow.
 
         Raises:
             EngineDefunct: the device is unusable.
         """
+        events = self._turn()
+        return [*events, *self._previewer.after(events, self._outlook)] if self._previewer else events
+
+    def _outlook(self, stepped: Stepped) -> Outlook | None:
+        drawn = (it for it in self._in_flight.values() if it.request.generation_id == stepped.generation_id)
+        return next((generation.outlook(stepped.sample) for generation in drawn), None)
+
+    def _turn(self) -> Sequence[EngineEvent]:
         withdrawn = [generation for generation in self._in_flight.values() if generation.withdrawn]
         if withdrawn:
             for generation in withdrawn:
@@ -156,7 +190,7 @@ class SdxlEngine:
         else:
             self._studio.dress_unet(generations[0].loras)
             unet = self._studio.base.unet
-        return predict_noise(unet, places, chosen[0].places)
+        return predict_noise(unet, places, chosen[0].places, self._studio.memory)
 
     def _advance(self, offer: Offer, noise: torch.Tensor) -> Sequence[EngineEvent]:
         if (generation := self._in_flight.get(offer.generation)) is None:
@@ -193,12 +227,8 @@ class SdxlEngine:
         return Failed(generation.request.generation_id, failure.reason)
 
     def _clean_up(self, failure: "_Failure") -> None:
-        if failure.out_of_memory:
-            if self._studio is not None:
-                self._studio.embeddings.clear()
-            gc.collect()
-            if self._device.type == "cuda":
-                torch.cuda.empty_cache()
+        if failure.out_of_memory and self._studio is not None:
+            self._studio.memory.release()
 
 
 class _Failure:
@@ -210,15 +240,3 @@ class _Failure:
             _log.warning("a generation failed", exc_info=error)
         self.out_of_memory = is_out_of_memory(error)
         self.reason = str(error) if foreseen else reason_for(error)
-
-
-def _device_of(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
-
-
-def _name_of(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)} ({device})"
-    return f"{device.type}, {torch.get_num_threads()} threads"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from diffusers import UNet2DConditionModel
 
+from pipelines.device import TorchMemory
 from pipelines.encoding import Conditioning
 from pipelines.microbatch import Rows, forward
 
@@ -63,7 +64,7 @@ class Width:
     def _same_in_all_places(self, kind: Kind) -> bool:
         """Run one sample in all places at once and compare."""
         rows = _random_rows(kind, self._unet)
-        first, *others = forward(self._unet, [rows] * self._samples)
+        first, *others = forward(self._unet, [rows] * self._samples, TorchMemory(rows.latents.device))
         return all(torch.equal(first, other) for other in others)
 
 

@@ -39,13 +39,28 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
     public_url: str = Field("", description="Base of output URLs; empty: the address each Run was sent to.")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:N.")
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] = Field(
+        "auto", description="Precision of the weights; auto: float16 on a GPU, else float32."
+    )
+    memory: Literal["auto", "resident", "offload"] = Field(
+        "auto", description="Whether all weights stay on the GPU, or only those in use; auto: by its memory."
+    )
+    compile: Literal["off", "regional", "full"] = Field(
+        "off", description="Whether UNets are compiled: not, their transformer blocks, or wholly."
+    )
+    compile_sizes: str = Field(
+        "1024x1024", pattern=r"^\d+x\d+(,\d+x\d+)*$", description="Sizes compiled ahead: 1024x1024,832x1216."
+    )
+    lora_cache_gb: float | None = Field(
+        None, ge=0, description="GB of LoRA weights kept for the next task; empty: a share of what is free."
+    )
     files_url: str = Field("", description="Where pictures are kept: a folder; empty: `files` in the data folder.")
     keep_days: float | None = Field(None, gt=0, description="After how many days files are removed; empty: never.")
     quota_gb: float | None = Field(
         None, gt=0, description="GB that files may take; beyond it the oldest are removed; empty: no limit."
     )
     models_dir: str = Field(
-        "", description="Folders of weights, separated as in PATH; empty: `models` in the data folder."
+        "", description="Folders of weights, separated as in PATH, only read; `models` in the data folder comes last."
     )
     miniature: bool | None = Field(
         None, description="Whether the miniature may draw where no real weights are; empty: yes for `up` alone."
@@ -94,6 +109,10 @@ class Settings(BaseSettings):
     download_allow: str = Field(
         "", description="Private hosts and networks that input files may be fetched from, separated by commas."
     )
+    png_metadata: Literal["full", "origin"] = Field(
+        "full",
+        description="What pictures say of themselves: all that draws them again, prompt included, or their AI origin.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )
@@ -115,8 +134,13 @@ class Settings(BaseSettings):
 
     @property
     def models_folders(self) -> tuple[Path, ...]:
-        """Where weights are looked for, in order."""
-        return _folders(self.models_dir) or (self.data_dir / "models",)
+        """Where weights are looked for, in order; the last is easel's own."""
+        return (*_folders(self.models_dir), self.own_models_folder)
+
+    @property
+    def own_models_folder(self) -> Path:
+        """Where easel writes: what `easel models pull` brings, and the registry of what `add` adopts."""
+        return self.data_dir / "models"
 
     @property
     def proxies(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from pipelines.contract import EngineEvent, GenerationRequest, LoraUse, SampleDone
+from pipelines.options import EngineOptions
 from pipelines.sdxl import SdxlEngine
 from tests.random_sdxl import write_random_sdxl
 from tools.miniature.layout import LORA_NAME
@@ -46,13 +47,16 @@ def miniature_fixture(tmp_path_factory: pytest.TempPathFactory) -> Miniature:
 class Darkroom:
     """A loaded SdxlEngine that keeps the final latents of every sample."""
 
-    def __init__(self, miniature: Miniature, *, with_refiner: bool = True) -> None:
+    def __init__(
+        self, miniature: Miniature, *, with_refiner: bool = True, options: EngineOptions | None = None
+    ) -> None:
         self.latents: dict[tuple[str, int], torch.Tensor] = {}
         self.engine = SdxlEngine(
             base=miniature.base,
             refiner=miniature.refiner if with_refiner else None,
             threads=1,  # pictures this small gain nothing from a second one, and lose much where cores are busy
             on_latents=self._keep,
+            options=options,
         )
         self.engine.load(lambda _what, _fraction: None)
 

@@ -15,10 +15,12 @@ from models.gate.gate import load_gate
 from models.shipped import Drawable, find_drawable
 from models.weights import WeightSet
 from server.adapters.clock import SystemClock
+from server.adapters.hashes import CachedHashes
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.places import NetworkFilesystem
+from server.adapters.sql.previews import SqlPreviewBoard
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.queue_view import SqlQueueView
 from server.adapters.sql.refusals import SqlRefusalLog
@@ -31,11 +33,12 @@ from server.adapters.sql.webhooks import SqlWebhookStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.api.sockets import SocketLimits
 from server.api.wiring import Wiring
-from server.domain.quota import Quota
 from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
+from server.entrypoints.bounds import quota_of, retention
 from server.entrypoints.engine import EngineSpec
+from server.entrypoints.engine_spec import sdxl_spec
 from server.entrypoints.fake_options import read_fake_options
 from server.entrypoints.faults.points import read_faults
 from server.entrypoints.faults.ports import around_sender, make_files, make_process, make_tasks
@@ -43,12 +46,13 @@ from server.entrypoints.outbound import make_downloads, make_sender
 from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
 from server.ports.files import Downloads
-from server.services.retention import Retention
+from server.services.installed import Installed
 from server.services.screen import Screen
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
 from server.settings import Settings
 from server.worker.inputs import InputSource
+from server.worker.labels import Labels
 from server.worker.prepare import CardPreparation
 from server.worker.supervisor import Outside, Supervisor, Timing
 
@@ -104,15 +108,6 @@ def secret_box(settings: Settings) -> FileKeySecretBox:
     return FileKeySecretBox(settings.data_dir / "secret.key")
 
 
-def quota_of(settings: Settings) -> Quota:
-    """Return the limits of the settings; 0 is none."""
-    return Quota(
-        queued=settings.queue_limit or None,
-        running=settings.running_limit or None,
-        total=settings.queue_limit_total or None,
-    )
-
-
 def make_wiring(
     settings: Settings, database: Database, wakeups: Wakeups, *, needs_worker: bool, miniature: bool = False
 ) -> Wiring:
@@ -121,6 +116,7 @@ def make_wiring(
     return Wiring(
         reads=database,
         tasks=make_tasks(database, quota_of(settings), faults),
+        previews=SqlPreviewBoard(database),
         queue=SqlQueueView(database, quota_of(settings)),
         throttle=FailureThrottle(SystemClock(), settings.auth_failures_per_minute),
         log=SqlEventLog(database),
@@ -146,14 +142,8 @@ def make_wiring(
         heartbeat_seconds=settings.heartbeat_seconds,
         sockets=SocketLimits(tokens=settings.tokens_per_socket, per_address=settings.sockets_per_address),
         work_limit=settings.work_limit,
-        weights=seen_weights(settings, miniature=miniature),
+        installed=Installed(seen_weights(settings, miniature=miniature)),
     )
-
-
-def retention(settings: Settings) -> Retention:
-    """Return how long files are kept, and how many bytes of them."""
-    quota = None if settings.quota_gb is None else int(settings.quota_gb * 1_000_000_000)
-    return Retention(days=settings.keep_days, quota=quota)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,16 +211,7 @@ def choose_drawing(
     models = [slug for slug, weights in usable.items() if weights.base == base]
     _warn_of_the_others(usable, base)
     weights = usable[models[0]]
-    refiner = str(weights.refiner.absolute()) if weights.refiner else ""
-    spec = EngineSpec(
-        engine="sdxl",
-        device=settings.device,
-        base=str(weights.base.absolute()),
-        refiner=refiner,
-        in_flight=settings.in_flight,
-        batch_rows=settings.batch_rows,
-    )
-    return Drawing(spec, models, weights)
+    return Drawing(sdxl_spec(settings, weights), models, weights)
 
 
 def miniature_banner(settings: Settings) -> str:
@@ -277,6 +258,10 @@ def make_supervisor(
         wakeups=wakeups,
         clock=SystemClock(),
         engine=make_process(drawing.spec.command(), faults),
+        labels=Labels(
+            drawing.weights, CachedHashes(settings.data_dir / "hashes.json"), full=settings.png_metadata == "full"
+        ),
+        previews=SqlPreviewBoard(database),
         inputs=InputSource(SqlUploadStore(database), files, downloads or make_downloads(settings), catalogue),
     )
     timing = Timing(

@@ -28,6 +28,8 @@ def _rows(plan: Json) -> Iterator[tuple[str, str]]:
         yield "base", _leg(plan["base"], plan["timesteps"]["base"])
         yield "refiner", _leg(plan["refiner"], plan["timesteps"]["refiner"])
         yield "in all", f"{plan['steps']} steps, {plan['unetevaluations']} UNet evaluations"
+    if "chunks" in plan["prompt"]:
+        yield "prompt", f"{sum(plan['prompt']['prompt']['tokens'])} tokens in {plan['prompt']['chunks']} chunk(s)"
     for lora in plan["loras"]:
         yield "lora", f"{lora['name']} at {lora['weight']:g}: {lora['status']}"
     if "queueposition" in plan:

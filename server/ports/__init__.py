@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from server.domain.events import NewEvent, TaskEvent
+from server.domain.kill import Killed
 from server.domain.lifecycle import TaskStatus
 from server.domain.project import Credential, NewProject, Project
 from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Output, Progress, StoredFile, Task
@@ -124,8 +125,15 @@ class TaskStore(Protocol):
         """Overwrite the task's receipt: what this attempt is drawn with."""
         ...
 
+    def write_kill(self, killed: Killed, ago: float) -> None:
+        """Write the kill receipt of an attempt whose device came free `ago` seconds ago; the first one counts.
+
+        Nothing is written unless that attempt was killed while it ran. Nothing else of the task changes.
+        """
+        ...
+
     def add_file(self, lease: Lease, file: StoredFile) -> None:
-        """Record a picture of this attempt; it is not only expected any more. From END on a task takes no more."""
+        """Record a picture written by this attempt. A task being finished (END or later) takes no more."""
         ...
 
     def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:

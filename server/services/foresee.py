@@ -11,9 +11,10 @@ from models.generation import SdxlValues, sdxl_values
 from models.plan import StepPlan, plan_of
 from models.plan_timesteps import UnknownSchedule
 from models.plan_weights import schedules_of
-from models.prompt import split_lora_tags
+from models.prompt import Prompt, split_lora_tags
 from models.selection import read_selection
 from models.shipped import drawn_size
+from models.tokens import ClipTokenizer
 from models.weights import WeightSet
 from server.domain.expectation import Expectation, expectation
 from server.domain.lifecycle import TaskStatus
@@ -23,6 +24,8 @@ from server.domain.worker import WorkerState
 from server.ports import WorkerRegistry
 from server.ports.views import QueueView
 from server.services.expect import EVERYBODY
+from server.services.installed import Installed
+from server.services.prompt_report import prompt_report
 
 _RECENT: Final = 20
 _ENOUGH: Final = 3
@@ -50,8 +53,9 @@ class PlannedLora:
 class Foreseen:
     """What would happen. `steps` is None where the schedule of the weights is not understood.
 
-    `drawn` is the size at which pictures are drawn, `delivered` the size that was asked for. `seconds` is how long
-    drawing may take, and `wait` how long it may stand in the queue before; None where nobody knows.
+    `drawn` is the size at which pictures are drawn, `delivered` the size that was asked for. `prompt` is how both
+    prompts are read (`server.services.prompt_report`). `seconds` is how long drawing may take, and `wait` how long it
+    may stand in the queue before; None where nobody knows.
     """
 
     card: Card
@@ -61,6 +65,7 @@ class Foreseen:
     delivered: tuple[int, int]
     loras: Sequence[PlannedLora]
     notes: Sequence[str]
+    prompt: JsonObject
     seconds: float | None
     position: int | None
     wait: float | None
@@ -75,17 +80,17 @@ class _Asked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What foreseeing looks at. `weights` are those that can be seen from here, by model; workers may have others."""
+    """What foreseeing looks at."""
 
     queue: QueueView
     registry: WorkerRegistry
-    weights: Mapping[str, WeightSet]
+    installed: Installed
     alive_within: float
 
 
 def foresee(around: Surroundings, project_id: ProjectId, card: Card, values: Mapping[str, Value]) -> Foreseen:
     """Foresee what checked values of that card would come to; nothing is written."""
-    weights = around.weights.get(card.slug)
+    weights = around.installed.weights_of(card.slug)
     drawing = sdxl_values(values)
     selection = read_selection(values)
     prompt, negative = split_lora_tags(selection.tags + drawing.prompt), split_lora_tags(drawing.negative_prompt)
@@ -95,18 +100,34 @@ def foresee(around: Surroundings, project_id: ProjectId, card: Card, values: Map
     side = weights.miniature_side if weights else None
     drawn = delivered if side is None else drawn_size(*delivered, side)
     expected = _expected(around, project_id, card)
+    loras = _loras([*card.loras, *prompt.loras], weights)
     return Foreseen(
         card=card,
         values=drawing,
         steps=steps,
         drawn=drawn,
         delivered=delivered,
-        loras=_loras([*card.loras, *prompt.loras], weights),
+        loras=loras,
         notes=notes,
+        prompt=_report(prompt, negative, drawing, loras, around.installed.tokenizers_of(card.slug)),
         seconds=_seconds(around.queue.latest(card.slug, _RECENT), weights, steps, drawn),
         position=expected.position,
         wait=expected.start,
     )
+
+
+def _report(
+    prompt: Prompt,
+    negative: Prompt,
+    drawing: SdxlValues,
+    loras: Sequence[PlannedLora],
+    tokenizers: Sequence[ClipTokenizer],
+) -> JsonObject:
+    """Tell how the prompts are read; of the LoRAs `loras` says more."""
+    guided = drawing.guidance_scale > 1
+    unknown = [lora.name for lora in loras if lora.sight is LoraSight.UNKNOWN]
+    report = prompt_report(prompt, negative, guided=guided, used=(), unknown=unknown, tokenizers=tokenizers)
+    return {name: value for name, value in report.items() if name != "loras"}
 
 
 def _steps(drawing: SdxlValues, weights: WeightSet | None, notes: list[str]) -> StepPlan | None:

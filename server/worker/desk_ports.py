@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from server.domain.rescue import Limits
 from server.ports import Clock, FileStore, TaskStore, Wakeups
+from server.ports.previews import PreviewBoard
 from server.ports.refusals import RefusalLog
 from server.worker.inputs import InputSource
+from server.worker.labels import Labels
 from server.worker.prepare import Preparation
 
 
@@ -20,6 +22,8 @@ class DeskPorts:
     clock: Clock
     preparation: Preparation
     inputs: InputSource
+    labels: Labels
+    previews: PreviewBoard
     limits: Limits
     stop_grace: float
     retry: float

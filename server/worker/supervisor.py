@@ -12,13 +12,15 @@ from server.domain.errors import Unavailable
 from server.domain.rescue import Limits
 from server.domain.worker import Worker, WorkerState
 from server.ports import Clock, FileStore, TaskStore, Wakeups, WorkerRegistry
+from server.ports.previews import PreviewBoard
 from server.ports.refusals import RefusalLog
-from server.services.rescue import rescue
+from server.services.rescue import RESCUE_PACE, rescue
 from server.worker.desk import Desk, DeskNote
 from server.worker.desk_ports import DeskPorts
 from server.worker.engine_child import Care, EngineChild
 from server.worker.engine_process import EngineHandle, Exited, Heard
 from server.worker.inputs import InputSource
+from server.worker.labels import Labels
 from server.worker.line import crowding, has_room
 from server.worker.pace import Every
 from server.worker.prepare import Preparation
@@ -63,6 +65,8 @@ class Outside:
     clock: Clock
     engine: EngineHandle
     inputs: InputSource
+    labels: Labels
+    previews: PreviewBoard
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,8 @@ class Supervisor:
             clock=outside.clock,
             preparation=preparation,
             inputs=outside.inputs,
+            labels=outside.labels,
+            previews=outside.previews,
             limits=limits,
             stop_grace=timing.stop_grace,
             retry=timing.retry,
@@ -115,7 +121,7 @@ class Supervisor:
         monotonic = outside.clock.monotonic
         self._beat_due = Every(timing.heartbeat, monotonic)
         self._watch_due = Every(timing.watch, monotonic)
-        self._rescue_due = Every(max(timing.lease / 3, timing.watch), monotonic)
+        self._rescue_due = Every(max(timing.lease * RESCUE_PACE, timing.watch), monotonic)
         self._claim_due = Every(timing.poll, monotonic)
 
     def stop(self) -> None:

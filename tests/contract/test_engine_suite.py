@@ -1,5 +1,6 @@
 """What every engine promises, whatever draws its pictures."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from pipelines.contract import (
     Finished,
     GenerationRequest,
     Phase,
+    Preview,
     SampleDone,
     Started,
     Stepped,
@@ -21,7 +23,10 @@ from pipelines.fake import FakeEngine
 from pipelines.sdxl import SdxlEngine
 from tests.sdxl import Miniature, miniature_fixture, request_for, run_dry  # noqa: F401 - a fixture
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning",
+    "ignore:__array_wrap__ must accept context:DeprecationWarning",
+)
 
 ANSWERS = (Finished, Failed, Withdrawn)
 
@@ -318,6 +323,64 @@ def test_one_of_several_fails_and_the_others_are_drawn(engine, case):
     }
     assert isinstance(of_generation(events, "bad")[-1], Failed)
     assert of_kind(of_generation(events, "good"), SampleDone) == alone
+
+
+# ── previews ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_nobody_asks_and_no_preview_is_made(engine):
+    assert of_kind(draw(engine, request_for(samples=2)), Preview) == []
+
+
+def test_whoever_watches_sees_every_sample_on_its_way(engine):
+    engine.admit(request_for(samples=2, width=128, height=64))
+    engine.watch("g1", 0.0)
+    events = run_dry(engine)
+
+    previews, steps = of_kind(events, Preview), of_kind(events, Stepped)
+    assert [(it.sample, it.step, it.total_steps) for it in previews] == [
+        (it.sample, it.step, it.total_steps) for it in steps
+    ]
+    for preview in previews:
+        assert (preview.width, preview.height) == (16, 8)
+        assert len(preview.rgb) == 16 * 8 * 3
+        assert preview.generation_id == "g1"
+
+
+def test_an_interval_bounds_the_previews(engine):
+    engine.admit(request_for(samples=2))
+    engine.watch("g1", 3600.0)
+    assert len(of_kind(run_dry(engine), Preview)) == 1
+
+
+def test_watching_ends(engine):
+    engine.admit(request_for())
+    engine.watch("g1", 0.0)
+    step_until(engine, Preview)
+    engine.watch("g1", None)
+    assert of_kind(run_dry(engine), Preview) == []
+    assert of_kind(draw(engine, request_for()), Preview) == [], "the next of that name is not watched"
+
+
+def test_a_watched_picture_is_the_same_picture(engine):
+    alone = of_kind(draw(engine, request_for()), SampleDone)
+    engine.admit(request_for())
+    engine.watch("g1", 0.0)
+    assert of_kind(run_dry(engine), SampleDone) == alone
+
+
+def test_only_the_watched_one_is_shown_and_nobody_is_for_an_unknown_name(engine):
+    engine.watch("seen", 0.0)  # before it is there
+    for name in ("hidden", "seen"):
+        engine.admit(request_for(name))
+    assert of_kind(step_until(engine, Stepped), Preview) == []
+    engine.watch("seen", 0.0)
+    engine.watch("nobody", 0.0)
+    assert {event.generation_id for event in of_kind(run_dry(engine), Preview)} == {"seen"}
+
+
+def test_the_facts_say_what_draws(engine):
+    assert engine.facts.dtype
+    for settings in engine.facts.noise_schedulers.values():
+        assert json.loads(json.dumps(settings)) == settings
 
 
 # ── idle ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,11 +9,13 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from server.adapters.memory.files import MemoryFiles
+from server.adapters.memory.previews import MemoryPreviewBoard
 from server.adapters.memory.row import MemoryRow, plain
 from server.adapters.memory.runs import count_runs
 from server.adapters.memory.webhooks import MemoryWebhooks
 from server.domain.errors import LeaseLost, NotAuthorized
 from server.domain.events import NewEvent
+from server.domain.kill import Killed
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
 from server.domain.quota import Quota
 from server.domain.runs import RunCount
@@ -34,6 +36,7 @@ class MemoryStores(MemoryFiles):
         super().__init__(now, Lock(), quota)
         self._workers: dict[WorkerId, tuple[float, Worker]] = {}
         self._task_ids, self._file_ids = count(1), count(1)
+        self.previews = MemoryPreviewBoard(self._rows, self._lock, now)
         self.webhooks = MemoryWebhooks(self._lock, now, lambda task_id: self._rows[task_id].task)
 
     # ── Reads ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -173,6 +176,13 @@ class MemoryStores(MemoryFiles):
             row = self._held(lease, LEASED)
             row.task = replace(row.task, receipt=plain(body))
 
+    def write_kill(self, killed: Killed, ago: float) -> None:
+        """See `TaskStore.write_kill`."""
+        with self._lock:
+            row = self._rows.get(killed.task_id)
+            if row is not None:
+                row.write_kill(killed, self._now() - ago)
+
     def add_file(self, lease: Lease, file: StoredFile) -> None:
         """See `TaskStore.add_file`. The same sample recorded again takes the first one's place."""
         with self._lock:
@@ -186,7 +196,6 @@ class MemoryStores(MemoryFiles):
             )
             others = [it for it in row.task.files if it.sample != file.sample]
             files = sorted([*others, output], key=lambda it: it.sample)
-            self._dropped.pop(file.key, None)
             row.task = replace(row.task, files=tuple(files))
 
     def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:

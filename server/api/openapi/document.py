@@ -19,7 +19,8 @@ Every call under /v1 but the files is a POST. A body is JSON, urlencoded or mult
 Nearly every answer is 200: `result` says whether the call succeeded, and `errors` why not.
 
 To follow a task, open a websocket at /v1, without headers, and send `{"type": "task_info", "tasktoken": "…"}`. Each frame is a JSON object; its `type` is the \
-task's new status, or `task_output` with the progress as its `message`; `terminal` is true on the last one."""  # noqa: E501
+task's new status, or `task_output` with the progress as its `message`; `terminal` is true on the last one. With `"preview": true` in that \
+message the picture is shown on its way: `task_preview` frames, whose `message` holds a JPEG in base64 as `data`."""  # noqa: E501
 
 _TAGS: Final = {
     "Tasks": "Queue, read and stop tasks.",

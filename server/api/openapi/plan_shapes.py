@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.api.openapi.pieces import fields, integer, listed, text
+from server.api.openapi.pieces import anything, fields, integer, listed, text
 from server.api.wire import Wire
 from server.services.foresee import LoraSight
 
@@ -37,6 +37,10 @@ _PLAN: Final[Wire] = {
     "drawn": _SIZE,
     "delivered": _SIZE,
     "loras": listed(_LORA, "Those of the model, of the selections and of the prompt."),
+    "prompt": anything(
+        "How both prompts are read: `tokens` of each chunk, `weights`, `breaks`; `chunks` of 75 tokens. Tokens are "
+        "told where the tokenizers can be seen."
+    ),
     "notes": listed({"type": "string"}, "What there is to know, in sentences."),
     "base": integer("Steps that the base runs for each sample."),
     "refiner": integer("Steps that the refiner runs for each sample."),

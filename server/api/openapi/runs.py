@@ -108,7 +108,7 @@ _PLANS: Final = (
     Example(
         name="plan",
         summary="Five steps",
-        body={**samples.INPUTS, "steps": "5"},
+        body={**samples.INPUTS, "steps": "5", "refiner": "--only_base_model"},
         answer={"errors": [], "plan": samples.PLAN, "result": True},
     ),
     Example(

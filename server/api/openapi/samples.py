@@ -26,6 +26,11 @@ PLAN: Final[dict[str, object]] = {
     "drawn": {"width": 512, "height": 512},
     "delivered": {"width": 512, "height": 512},
     "loras": [],
+    "prompt": {
+        "prompt": {"weights": [], "breaks": 0, "tokens": [7], "leftOut": 0},
+        "negativePrompt": {"weights": [], "breaks": 0, "tokens": [0], "leftOut": 0},
+        "chunks": 1,
+    },
     "notes": [],
     "base": 5,
     "refiner": 0,

@@ -31,7 +31,7 @@ def plan(owner: str, model: str, request: Request, call: RunCall) -> JSONRespons
     """Say what a Run with this body would come to; nothing is queued, nothing kept."""
     wiring, asked = call.wiring, _submission(owner, model, request, call)
     accepted = accept(wiring.tasks, wiring.catalogue, wiring.screen, asked, work_limit=wiring.work_limit)
-    around = Surroundings(wiring.queue, wiring.registry, wiring.weights, alive_within(wiring))
+    around = Surroundings(wiring.queue, wiring.registry, wiring.installed, alive_within(wiring))
     foreseen = foresee(around, asked.project_id, accepted.card, accepted.values)
     return JSONResponse({"errors": [], "plan": plan_wire(foreseen), "result": True})
 

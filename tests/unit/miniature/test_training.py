@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pipelines.contract import LoraUse
-from pipelines.lora_files import read_lora
+from pipelines.lora_files import layers_of, read_lora
 from tools.miniature.adapters import Adapters, lora_tensors
 from tools.miniature.diffusion import add_noise, alphas_cumprod, weighted_loss
 from tools.miniature.muon import Muon, orthogonal
@@ -100,11 +100,11 @@ def test_fresh_adapters_change_nothing_and_the_server_reads_them(tmp_path):
     save_file(lora_tensors(adapters.paths, adapters.state_dict()), path)
     torch.manual_seed(0)
     plain: UNet2DConditionModel = build_base().eval()
-    lora = read_lora(LoraUse(name="x", path=str(path), weight=1.0), {"unet": plain}, plain.config)
+    lora = read_lora(LoraUse(name="x", path=str(path), weight=1.0), layers_of({"unet": plain}))
     with torch.no_grad():
         for name, layer in lora.layers["unet"].items():
             weight = plain.get_submodule(name).weight
-            weight += layer.delta(torch.device("cpu"), weight.shape)
+            weight += layer.gain(weight)
         fused = plain(**inputs).sample
 
     assert len(lora.layers["unet"]) == len(adapters.paths)

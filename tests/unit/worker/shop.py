@@ -27,6 +27,7 @@ from pipelines.contract import (
 )
 from server.adapters.clock import SystemClock
 from server.adapters.files import LocalFiles
+from server.adapters.hashes import CachedHashes
 from server.adapters.memory import MemoryStores
 from server.adapters.memory.refusals import MemoryRefusalLog
 from server.adapters.outbound.downloads import HttpDownloads
@@ -44,6 +45,7 @@ from server.services.screen import Screen
 from server.services.submit import Submission, submit
 from server.worker.engine_process import Exited, Heard
 from server.worker.inputs import InputSource
+from server.worker.labels import Labels
 from server.worker.prepare import CardPreparation
 from server.worker.supervisor import Outside, Supervisor, Timing
 from tests.stores import new_project
@@ -215,6 +217,8 @@ class Shop:
             wakeups=LocalWakeups(),
             clock=SystemClock(),
             engine=engine,
+            labels=Labels(None, CachedHashes(folder.parent / "hashes.json"), full=True),
+            previews=self.stores.previews,
             inputs=InputSource(self.stores, self.files, nowhere, self.catalogue),
         )
         paces = {
