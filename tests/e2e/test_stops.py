@@ -62,7 +62,7 @@ def test_the_first_start_makes_a_project_for_its_owners_eyes_only(embedded_site:
 
 
 def test_ctrl_c_lets_a_task_that_is_nearly_done_finish(embedded_site: Site):
-    up = embedded_site.up(EASEL_FAKE=_SLOW)
+    up = embedded_site.up(EASEL_FAKE=_SLOW, EASEL_IN_FLIGHT="1")
     task_id = _begin(embedded_site, steps="20")
     waiting = embedded_site.client().run(steps="20")["taskid"]
     up.ctrl_c()
