@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check fix test test-long test-containers bench bench-queue soak-lora bench-gpu clean
+.PHONY: help setup demo serve check fix test test-long chaos test-containers soak-lora bench bench-engine bench-gpu bench-png bench-queue clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -46,9 +46,18 @@ soak-lora: $(STAMP) ## five hundred tasks that change LoRAs: memory must stay fl
 bench: $(STAMP) ## measure the API against references (some five minutes; best on a quiet machine)
 	$(BIN)/python -m bench.api
 
+bench-engine: $(STAMP) ## measure the engine on the miniature against diffusers (some ten minutes; best on a quiet machine)
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m bench.engine
+
 bench-queue: $(STAMP) ## measure the queue beside procrastinate (some ten minutes; best on a quiet machine)
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench.queue
+
+bench-png: $(STAMP) ## measure PNG encoding against Pillow's (a minute)
+	$(BIN)/python -m bench.png
+
+chaos: $(STAMP) ## break everything on purpose for hours, resumable; see docs/reliability.md
+	$(BIN)/python -m tests.chaos all
 
 bench-gpu: $(STAMP) ## measure drawing on a GPU against diffusers, with full-size random weights
 	$(BIN)/python -m bench.gpu

@@ -11,7 +11,10 @@ from typing import Final
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _UTIME: Final = 11
-_PACKAGES: Final = ("fastapi", "h11", "psycopg", "pydantic", "sqlalchemy", "starlette", "uvicorn", "websockets")
+_PACKAGES: Final = (
+    *("fastapi", "h11", "psycopg", "pydantic", "sqlalchemy", "starlette", "uvicorn", "websockets"),
+    *("diffusers", "torch", "transformers"),
+)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -46,7 +49,7 @@ class Spread:
         return cls(statistics.median(values), min(values), max(values))
 
 
-def machine_facts() -> dict[str, object]:
+def machine_facts(packages: Sequence[str] = _PACKAGES) -> dict[str, object]:
     """Return what of this machine a figure depends on; nothing that names it."""
     load = os.getloadavg()
     return {
@@ -54,5 +57,5 @@ def machine_facts() -> dict[str, object]:
         "load": round(load[0], 2),
         "python": platform.python_version(),
         "system": platform.system(),
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": {name: version(name) for name in packages},
     }

@@ -6,6 +6,8 @@ from alembic import context
 from sqlalchemy import Connection
 
 from server.adapters.sql.engines import open_database
+from server.adapters.sql.kill_table import TASK_KILLS
+from server.adapters.sql.preview_table import TASK_PREVIEWS
 from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.refusal_table import REFUSALS
 from server.adapters.sql.run_keys import RUN_KEYS
@@ -14,6 +16,8 @@ from server.adapters.sql.upload_tables import UPLOADS
 from server.adapters.sql.webhook_tables import WEBHOOKS
 
 _TABLES = (
+    TASK_KILLS,
+    TASK_PREVIEWS,
     TASK_RECEIPTS,
     REFUSALS,
     RUN_KEYS,

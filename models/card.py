@@ -142,20 +142,46 @@ class ParameterGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeightSource:
+    """Where weights of a name come from: how their single files are called (stems), and their repository on the hub.
+
+    `variant` is the infix of the files to take from a repository that has several, such as fp16.
+    """
+
+    name: str
+    files: tuple[str, ...] = ()
+    hub: str = ""
+    variant: str = ""
+
+    def calls(self, name: str) -> bool:
+        """Whether weights that are called so may be these, in upper or lower case."""
+        return name.casefold() in {known.casefold() for known in (self.name, *self.files)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WeightNames:
-    """Folders to look for, best first. The refiner at a place of its list belongs to the base at the same place."""
+    """Weights to look for, best first. The refiner at a place of its list belongs to the base at the same place.
+
+    The first of `vae` that is installed decodes for both, in place of their own. `sources` tell more about names.
+    """
 
     base: tuple[str, ...]
     refiner: tuple[str, ...] = ()
+    vae: tuple[str, ...] = ()
+    sources: tuple[WeightSource, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.base:
             raise CardError("weights need at least one base")
         if self.refiner and len(self.refiner) != len(self.base):
             raise CardError("weights need as many refiners as bases, or none")
-        for name in (*self.base, *self.refiner):
+        for name in (*self.base, *self.refiner, *self.vae):
             if not all(_SLUG.fullmatch(part) for part in name.split("/")):
                 raise CardError(f"weights {name!r} must be a plain folder name such as 'sdxl/base'")
+
+    def source(self, name: str) -> WeightSource:
+        """Return what is known of weights of that name."""
+        return next((source for source in self.sources if source.name == name), WeightSource(name=name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

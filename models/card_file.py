@@ -15,6 +15,7 @@ from models.card import (
     ParameterType,
     Value,
     WeightNames,
+    WeightSource,
 )
 from models.noise_schedulers import NOISE_SCHEDULERS
 from models.parameters import ParameterError, check, check_value
@@ -53,7 +54,7 @@ def _card(table: TomlTable, family: TomlTable) -> Card:
         categories=table.need("categories", table.texts("categories")),
         tags=table.need("tags", table.texts("tags")),
         cps=float(table.need("cps", table.number("cps"))),
-        weights=_weights(table.need("weights", table.table("weights"))),
+        weights=_weights(table.need("weights", table.table("weights")), family),
         loras=tuple(_lora(lora) for lora in table.tables("loras") or ()),
         groups=_groups(family, table.table("parameters")),
         miniature=_miniature(family, table),
@@ -65,10 +66,28 @@ def _card(table: TomlTable, family: TomlTable) -> Card:
     return card
 
 
-def _weights(table: TomlTable) -> WeightNames:
-    weights = WeightNames(base=table.need("base", table.texts("base")), refiner=table.texts("refiner") or ())
+def _weights(table: TomlTable, family: TomlTable) -> WeightNames:
+    # The card's own first: it may know better than its family.
+    sources = (*(table.tables("sources") or ()), *(family.tables("sources") or ()))
+    weights = WeightNames(
+        base=table.need("base", table.texts("base")),
+        refiner=table.texts("refiner") or (),
+        vae=table.texts("vae") or (),
+        sources=tuple(_source(source) for source in sources),
+    )
     table.close()
     return weights
+
+
+def _source(table: TomlTable) -> WeightSource:
+    source = WeightSource(
+        name=table.need("name", table.text("name")),
+        files=table.texts("files") or (),
+        hub=table.text("hub") or "",
+        variant=table.text("variant") or "",
+    )
+    table.close()
+    return source
 
 
 def _lora(table: TomlTable) -> DefaultLora:

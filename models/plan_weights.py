@@ -17,7 +17,8 @@ def schedules_of(weights: WeightSet | None) -> Schedules:
     """
     if weights is None:
         return Schedules()
-    return Schedules(_read(weights.base), None if weights.refiner is None else _read(weights.refiner))
+    refiner = weights.refiner_folder
+    return Schedules(_read(weights.base_folder), None if refiner is None else _read(refiner))
 
 
 def _read(expert: Path) -> ScheduleConfig:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from models.card import Card
+from models.layouts import Found, scan
+from models.registry import RegistryError
 from models.weights import Missing, WeightSet, find_weights, first_gap, scan_loras
 
 MINIATURE: Final = "miniature"
@@ -17,11 +19,16 @@ _LATENT: Final = 8
 _SMALLEST: Final = 64
 
 
-def weights_for(card: Card, folders: Sequence[Path], *, miniature: bool) -> WeightSet | Missing:
-    """Find the card's real weights; the miniature takes their place where it may and nothing of them is installed."""
-    found = find_weights(card, folders)
-    if isinstance(found, WeightSet) or found.partly or not miniature or card.miniature is None:
-        return found
+def weights_for(
+    card: Card, folders: Sequence[Path], found: Sequence[Found] | None = None, *, miniature: bool
+) -> WeightSet | Missing:
+    """Find the card's real weights; the miniature takes their place where it may and nothing of them is installed.
+
+    `found` is what a scan of the folders gave; it spares another one.
+    """
+    weights = find_weights(card, folders, found)
+    if isinstance(weights, WeightSet) or weights.partly or not miniature or card.miniature is None:
+        return weights
     return miniature_weights()
 
 
@@ -38,12 +45,20 @@ def find_drawable(cards: Iterable[Card], folders: Sequence[Path], *, miniature: 
 
     Where a card's real weights lie in part and no card's are whole, nothing can be drawn.
     """
-    found = {card.slug: weights_for(card, folders, miniature=miniature) for card in cards}
+    shelf = _scan_once(folders)
+    found = {card.slug: weights_for(card, folders, shelf, miniature=miniature) for card in cards}
     missing = sorted((each for each in found.values() if isinstance(each, Missing)), key=lambda each: not each.partly)
     weights = {slug: each for slug, each in found.items() if isinstance(each, WeightSet)}
     real = {slug: each for slug, each in weights.items() if not each.miniature}
     begun = bool(missing) and missing[0].partly
     return Drawable(real if real or begun else weights, missing)
+
+
+def _scan_once(folders: Sequence[Path]) -> Sequence[Found] | None:
+    try:
+        return scan(folders)
+    except RegistryError:  # each card will say it
+        return None
 
 
 def miniature_weights(folder: Path | None = None) -> WeightSet | Missing:

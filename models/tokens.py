@@ -74,9 +74,9 @@ def tokenizers_of(weights: WeightSet | None) -> tuple[ClipTokenizer, ...]:
     if weights is None:
         return ()
     try:
-        return tuple(ClipTokenizer(weights.base / name) for name in ("tokenizer", "tokenizer_2"))
+        return tuple(ClipTokenizer(weights.base_folder / name) for name in ("tokenizer", "tokenizer_2"))
     except Exception:  # noqa: BLE001 the library raises bare ones; an engine that can't read them says so itself
-        _log.warning("the tokenizers in %s can't be read; tokens aren't counted", weights.base, exc_info=True)
+        _log.warning("the tokenizers in %s can't be read; tokens aren't counted", weights.base_folder, exc_info=True)
         return ()
 
 

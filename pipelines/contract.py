@@ -1,7 +1,7 @@
 """The engine's contract: the whole protocol between a supervisor and the process that holds the device. No torch."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
@@ -72,7 +72,15 @@ class Withdraw:
     generation_id: str
 
 
-Command: TypeAlias = Admit | Withdraw
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Show this generation's pictures on their way, each `interval` seconds at most; None: no more. May be repeated."""
+
+    generation_id: str
+    interval: float | None
+
+
+Command: TypeAlias = Admit | Withdraw | Watch
 
 
 # ── events: child → supervisor ───────────────────────────────────────────────────────────────────────────────────────
@@ -93,12 +101,27 @@ class Loading:
     fraction: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFacts:
+    """What an engine's pictures depend on, beside their request and the weights.
+
+    `rows` is how many a UNet forward with guidance has, where that counts; `versions` are those of its libraries, by
+    package; `noise_schedulers` each scheduler's configuration, by name, with the JSON values that diffusers gives it.
+    """
+
+    dtype: str = ""
+    rows: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
+    noise_schedulers: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """Loaded. `device` as a person would name it; `capacity` generations may be in flight at once."""
 
     device: str
     capacity: int = 1
+    facts: EngineFacts = field(default_factory=EngineFacts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +141,19 @@ class Stepped:
     sample: int
     step: int
     total_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What sample `sample` looks like after `step` of `total_steps`, roughly: `rgb` as in `SampleDone`, but smaller."""
+
+    generation_id: str
+    sample: int
+    step: int
+    total_steps: int
+    width: int
+    height: int
+    rgb: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +208,7 @@ class Defunct:
 
 
 EngineEvent: TypeAlias = (
-    Loading | Ready | Started | Stepped | SampleDone | LogLine | Finished | Failed | Withdrawn | Defunct
+    Loading | Ready | Started | Stepped | Preview | SampleDone | LogLine | Finished | Failed | Withdrawn | Defunct
 )
 
 
@@ -204,6 +240,10 @@ class Engine(Protocol):
         """Take a generation out; a later `step` answers Withdrawn. Unknown ids are ignored."""
         ...
 
+    def watch(self, generation_id: str, interval: float | None) -> None:
+        """Let `step` say Preview for this generation from now on, or no longer. Unknown ids are ignored."""
+        ...
+
     def step(self) -> Sequence[EngineEvent]:
         """Run the next micro-batch (or encode, or decode one sample) and return what happened. Raises EngineDefunct."""
         ...
@@ -211,4 +251,9 @@ class Engine(Protocol):
     @property
     def busy(self) -> bool:
         """Whether `step` has something to do."""
+        ...
+
+    @property
+    def facts(self) -> EngineFacts:
+        """What its pictures depend on, once it is loaded."""
         ...

@@ -14,6 +14,7 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from pipelines.contract import Phase
 from pipelines.noise_schedulers import NoiseScheduler, build_noise_scheduler
+from pipelines.preview import Outlook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ class Sample:
         self._leg = 0
         self._step = 0
         self.latents = first_noise
+        self.outlook: Outlook | None = None
         self._skip_empty_legs()
 
     @property
@@ -95,6 +97,7 @@ class Sample:
         if len(noise) > 1:
             negative, positive = noise.chunk(2)
             noise = negative + guidance_scale * (positive - negative)
+        self.outlook = Outlook(leg.scheduler, self.latents, timestep, noise)
         self.latents = _step_scheduler(leg.scheduler, noise, timestep, self.latents, self._generator)
         self._step += 1
         self._skip_empty_legs()

@@ -102,7 +102,7 @@ class FairShare:
             divisor = 2 * len(set(shares)) * shares.count(offer.share)
             paid = sum(each.work for each in chosen if each.generation == number)
             self._saved[number] = max(0.0, self._saved.get(number, 0.0) + work / divisor - paid)
-            if paid and self._saved[number] < offer.work:
+            if paid:  # whoever has saved for another forward as well waits for it behind the others
                 self._owed.pop(number, None)
 
     def _note_if_owed(self, first: Offer, offers: Sequence[Offer]) -> None:

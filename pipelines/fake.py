@@ -16,17 +16,20 @@ from models.plan import Schedules, StepPlan, plan_of
 from pipelines.contract import (
     EngineDefunct,
     EngineEvent,
+    EngineFacts,
     Failed,
     Finished,
     GenerationRequest,
     LogLine,
     Phase,
+    Preview,
     SampleDone,
     Started,
     Stepped,
     Withdrawn,
 )
 from pipelines.fairness import FairShare, Offer, Policy
+from pipelines.watching import Watching
 
 
 class Mode(StrEnum):
@@ -45,6 +48,8 @@ class Mode(StrEnum):
 
 SLOW_SECONDS: Final = 0.2
 FLOOD_LINES: Final = 500
+PREVIEW_PART: Final = 8
+"""How much smaller a preview is, along each side."""
 IN_FLIGHT: Final = 8
 _TAG: Final = re.compile(r"<fake:([a-z_]{1,20})(?::([0-9]{1,6}))?>")
 
@@ -102,6 +107,7 @@ class FakeEngine:
         self._policy: Policy = FairShare()
         self._admitted = 0
         self._generations: dict[int, _Generation] = {}
+        self._watching = Watching()
 
     def load(self, report: Callable[[str, float], None]) -> str:
         """Load nothing."""
@@ -128,6 +134,16 @@ class FakeEngine:
             if generation.request.generation_id == generation_id and generation.mode is not Mode.IGNORES_STOP:
                 generation.withdrawn = True
 
+    def watch(self, generation_id: str, interval: float | None) -> None:
+        """Show a generation in flight while it is drawn, or no longer."""
+        if any(generation.request.generation_id == generation_id for generation in self._generations.values()):
+            self._watching.watch(generation_id, interval)
+
+    @property
+    def facts(self) -> EngineFacts:
+        """It depends on nothing."""
+        return EngineFacts(dtype="none")
+
     @property
     def busy(self) -> bool:
         """Whether a generation is in flight."""
@@ -148,12 +164,12 @@ class FakeEngine:
         generation.step += 1
         events = self._misbehave(generation)
         if events and isinstance(events[-1], Failed):
-            del self._generations[generation.number]
+            self._leave(generation)
             return events
         return [*events, *self._advance(generation)]
 
     def _withdrawn(self, generation: _Generation) -> Withdrawn:
-        del self._generations[generation.number]
+        self._leave(generation)
         return Withdrawn(generation.request.generation_id, Phase.BASE, generation.step, generation.total_steps)
 
     def _advance(self, generation: _Generation) -> Sequence[EngineEvent]:
@@ -162,13 +178,19 @@ class FakeEngine:
         events: list[EngineEvent] = [
             Stepped(request.generation_id, generation.phase, sample, step, generation.total_steps)
         ]
+        if self._watching.due(request.generation_id):
+            events.append(_preview(request, sample, step, generation.total_steps))
         if step % generation.sample_steps == 0:
             rgb = draw(request.seed + sample, request.width, request.height, read_inputs(request))
             events.append(SampleDone(request.generation_id, sample, request.width, request.height, rgb))
         if step == generation.total_steps:
-            del self._generations[generation.number]
+            self._leave(generation)
             events.append(Finished(request.generation_id))
         return events
+
+    def _leave(self, generation: _Generation) -> None:
+        del self._generations[generation.number]
+        self._watching.watch(generation.request.generation_id, None)
 
     def _misbehave(self, generation: _Generation) -> Sequence[EngineEvent]:
         generation_id, due = generation.request.generation_id, generation.step == generation.at
@@ -190,6 +212,12 @@ class FakeEngine:
             case _:
                 pass
         return ()
+
+
+def _preview(request: GenerationRequest, sample: int, step: int, total: int) -> Preview:
+    width, height = max(1, request.width // PREVIEW_PART), max(1, request.height // PREVIEW_PART)
+    rgb = draw(request.seed + sample, width, height, read_inputs(request))
+    return Preview(request.generation_id, sample, step, total, width, height, rgb)
 
 
 def read_inputs(request: GenerationRequest) -> bytes:

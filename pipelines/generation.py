@@ -26,6 +26,7 @@ from pipelines.fairness import Offer
 from pipelines.loading import Expert
 from pipelines.lora import NO_LORA, LoraSet
 from pipelines.microbatch import Place
+from pipelines.preview import Outlook
 from pipelines.studio import Studio
 from pipelines.width import Kind
 
@@ -223,6 +224,11 @@ class Generation:
         self._steps_done += 1
         total = self._total_steps(self._prepared)
         return Stepped(self.request.generation_id, phase, index, self._steps_done, total)
+
+    def outlook(self, index: int) -> Outlook | None:
+        """Return what the last step of sample `index` knew of its end; None before its first and after its decode."""
+        sample = self._samples.get(index)
+        return sample.outlook if sample is not None else None
 
     def _total_steps(self, prepared: _Prepared) -> int:
         return prepared.steps_per_sample * self.request.samples

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import torch
@@ -10,7 +11,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from models.memory_plan import VAE, Memory, plan_memory
 from pipelines.device import choose_dtype, choose_vae_dtype
-from pipelines.sources import ExpertSource
+from pipelines.expert_files import ExpertFiles, same_tensors
 
 Report: TypeAlias = Callable[[str, float], None]
 
@@ -79,36 +80,42 @@ class Manner:
 
 
 def load_weights(
-    base: ExpertSource, refiner: ExpertSource | None, device: torch.device, report: Report, manner: Manner | None = None
+    base: Path | ExpertFiles,
+    refiner: Path | ExpertFiles | None,
+    device: torch.device,
+    report: Report,
+    manner: Manner | None = None,
 ) -> Weights:
     """Load both experts for `device`, reporting (what, fraction done by size).
 
     Raises:
-        OSError, ValueError: a source holds no SDXL in safetensors, or the device doesn't have that precision.
+        OSError, ValueError: there is no SDXL in safetensors, or the device doesn't have that precision.
     """
     manner = manner or Manner()
-    loader = _Loader(base, refiner, choose_dtype(manner.precision, device), report)
+    files, refiner_files = ExpertFiles.of(base), None if refiner is None else ExpertFiles.of(refiner)
+    loader = _Loader(files, refiner_files, choose_dtype(manner.precision, device), report)
     memory = plan_memory(manner.memory, loader.group_bytes(), manner.device_bytes).policy
     if device.type == "cpu":  # where else could they wait?
         memory = Memory.RESIDENT
     loader.place_on(device if memory is Memory.RESIDENT else torch.device("cpu"))
-    base_expert = loader.expert(base, BASE, None)
-    refined = None if refiner is None else loader.expert(refiner, REFINER, base_expert)
+    base_expert = loader.expert(files, BASE, None)
+    refined = None if refiner_files is None else loader.expert(refiner_files, REFINER, base_expert)
     return Weights(base=base_expert, refiner=refined, memory=memory)
 
 
 class _Loader:
     """Loads components one by one and knows how far it is."""
 
-    def __init__(self, base: ExpertSource, refiner: ExpertSource | None, dtype: torch.dtype, report: Report) -> None:
+    def __init__(self, base: ExpertFiles, refiner: ExpertFiles | None, dtype: torch.dtype, report: Report) -> None:
         self._base = base
         self._refiner = refiner
         self._dtype = dtype
         self._report = report
         self._device = torch.device("cpu")
         self._done = 0
+        # None: only the tensors can tell
         self._shared = {
-            component: refiner is not None and refiner.shares(component, base)
+            component: False if refiner is None else refiner.has_same(component, base)
             for component in ("text_encoder_2", "vae")
         }
         self._total = sum(self._sizes().values())
@@ -125,44 +132,51 @@ class _Loader:
             groups[group] += size
         return groups
 
-    def expert(self, source: ExpertSource, name: str, twin: Expert | None) -> Expert:
+    def expert(self, files: ExpertFiles, name: str, twin: Expert | None) -> Expert:
         """Load one expert, sharing with its twin what is the same."""
         stages: list[TextStage] = []
-        if source.has("text_encoder"):
-            encoder = self._module(source, "text_encoder", CLIPTextModel, name)
-            stages.append(TextStage(tokenizer=source.tokenizer("tokenizer"), text_encoder=encoder))
-        if twin and self._shared["text_encoder_2"]:
-            encoder_2 = twin.text_stages[-1].text_encoder
-        else:
-            encoder_2 = self._module(source, "text_encoder_2", CLIPTextModelWithProjection, name)
-        stages.append(TextStage(tokenizer=source.tokenizer("tokenizer_2"), text_encoder=encoder_2))
-        vae = twin.vae if twin and self._shared["vae"] else self._module(source, "vae", AutoencoderKL, name)
+        if files.has("text_encoder"):
+            encoder = self._module(files, "text_encoder", CLIPTextModel, name)
+            stages.append(TextStage(tokenizer=files.tokenizer("tokenizer"), text_encoder=encoder))
+        its = twin.text_stages[-1].text_encoder if twin else None
+        encoder_2 = self._module_or(its, files, "text_encoder_2", CLIPTextModelWithProjection, name)
+        stages.append(TextStage(tokenizer=files.tokenizer("tokenizer_2"), text_encoder=encoder_2))
         return Expert(
             text_stages=tuple(stages),
-            unet=self._module(source, "unet", UNet2DConditionModel, name),
-            vae=vae,
-            scheduler_config=source.scheduler_config(),
-            requires_aesthetics_score=bool(source.settings("").get("requires_aesthetics_score", False)),
+            vae=self._module_or(twin.vae if twin else None, files, "vae", AutoencoderKL, name),
+            unet=self._module(files, "unet", UNet2DConditionModel, name),
+            scheduler_config=files.scheduler_config,
+            requires_aesthetics_score=bool(files.index.get("requires_aesthetics_score", False)),
         )
+
+    def _module_or(self, its: Any, files: ExpertFiles, component: str, kind: Any, expert: str) -> Any:
+        """Load a component, or take the twin's where they are the same."""
+        if its is None:
+            return self._module(files, component, kind, expert)
+        shared = self._shared[component]
+        if shared:
+            return its
+        module = self._module(files, component, kind, expert)
+        return its if shared is None and same_tensors(module, its) else module
 
     def _sizes(self) -> dict[tuple[str, str], int]:
         """Return the bytes of what will be loaded, by expert and component."""
         sizes: dict[tuple[str, str], int] = {}
-        for name, source in ((BASE, self._base), (REFINER, self._refiner)):
+        for name, files in ((BASE, self._base), (REFINER, self._refiner)):
             for component in ("text_encoder", "text_encoder_2", "vae", "unet"):
                 shared = name == REFINER and self._shared.get(component, False)
-                if source is not None and source.has(component) and not shared:
-                    sizes[name, component] = source.parameters(component) * self._dtype_of(source, component).itemsize
+                if files is not None and files.has(component) and not shared:
+                    sizes[name, component] = files.parameters_of(component) * self._dtype_of(files, component).itemsize
         return sizes
 
-    def _dtype_of(self, source: ExpertSource, component: str) -> torch.dtype:
+    def _dtype_of(self, files: ExpertFiles, component: str) -> torch.dtype:
         if component != "vae":
             return self._dtype
-        return choose_vae_dtype(self._dtype, force_upcast=bool(source.settings("vae").get("force_upcast", True)))
+        return choose_vae_dtype(self._dtype, force_upcast=bool(files.config_of("vae").get("force_upcast", True)))
 
-    def _module(self, source: ExpertSource, component: str, kind: Any, expert: str) -> Any:
+    def _module(self, files: ExpertFiles, component: str, kind: Any, expert: str) -> Any:
         self._report(f"{expert} {component}", self._done / max(self._total, 1))
-        module = source.module(component, kind, self._dtype_of(source, component))
+        module = files.read(kind, component, self._dtype_of(files, component))
         self._done += self._sizes().get((expert, component), 0)
         # parameters keep requires_grad: without it torch's CPU linear takes another path, with other last bits
         return module.to(self._device).eval()

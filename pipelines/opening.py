@@ -1,5 +1,6 @@
-"""From sources and options to a studio that is ready to draw."""
+"""From files and options to a studio that is ready to draw."""
 
+from pathlib import Path
 from typing import Final
 
 import torch
@@ -7,9 +8,9 @@ import torch
 from models.memory_plan import Memory
 from pipelines.compiling import Compilation, compile_unets, warm_up
 from pipelines.device import TorchMemory
+from pipelines.expert_files import ExpertFiles
 from pipelines.loading import Manner, Report, load_weights
 from pipelines.options import EngineOptions
-from pipelines.sources import ExpertSource
 from pipelines.studio import LoraCache, Studio
 
 _HOST: Final = TorchMemory(torch.device("cpu"))
@@ -19,8 +20,8 @@ _PAIR: Final = 2
 
 
 def open_studio(
-    base: ExpertSource,
-    refiner: ExpertSource | None,
+    base: Path | ExpertFiles,
+    refiner: Path | ExpertFiles | None,
     device: torch.device,
     options: EngineOptions,
     report: Report,
@@ -29,7 +30,7 @@ def open_studio(
     """Load the weights, compile what is to be compiled, and decide what may be kept beside them.
 
     Raises:
-        OSError, ValueError: the sources hold no SDXL, or the device can't do what the options ask of it.
+        OSError, ValueError: there is no SDXL, or the device can't do what the options ask of it.
     """
     memory = TorchMemory(device)
     manner = Manner(precision=options.precision, memory=options.memory, device_bytes=memory.free_bytes())

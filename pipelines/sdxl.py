@@ -10,15 +10,17 @@ import torch
 import transformers
 
 from pipelines.capacity import memory_of, room_for
-from pipelines.contract import EngineDefunct, EngineEvent, Failed, GenerationRequest, Phase
+from pipelines.contract import EngineDefunct, EngineEvent, EngineFacts, Failed, GenerationRequest, Phase, Stepped
 from pipelines.device import device_of, name_of
 from pipelines.errors import GenerationError, is_out_of_memory, reason_for
+from pipelines.expert_files import ExpertFiles
+from pipelines.facts import engine_facts
 from pipelines.fairness import FairShare, Offer, Policy
 from pipelines.generation import Generation, OnLatents
 from pipelines.microbatch import predict_noise
 from pipelines.opening import open_studio
 from pipelines.options import EngineOptions
-from pipelines.sources import ExpertSource, FolderSource
+from pipelines.preview import Outlook, Previewer
 from pipelines.studio import Studio
 
 _log = logging.getLogger(__name__)
@@ -34,8 +36,8 @@ class SdxlEngine:
     the device, the library versions, `threads` and `batch_rows`, and on nothing that was drawn before or beside it.
 
     Args:
-        base: folder of the base in diffusers' layout, safetensors only; or another source of its components.
-        refiner: the same of the refiner, or None.
+        base: the base: a folder in diffusers' layout, or where else its parts lie; safetensors only.
+        refiner: the refiner alike, or None.
         device: "cpu", "cuda", "cuda:0", or "auto": a CUDA device if there is one.
         threads: CPU threads for torch, or None for its own choice.
         batch_rows: rows of every forward with guidance, a multiple of two; without guidance half of it.
@@ -48,8 +50,8 @@ class SdxlEngine:
     def __init__(  # noqa: PLR0913 all by keyword, all but one with a default
         self,
         *,
-        base: Path | ExpertSource,
-        refiner: Path | ExpertSource | None = None,
+        base: Path | ExpertFiles,
+        refiner: Path | ExpertFiles | None = None,
         device: str = "cpu",
         threads: int | None = None,
         batch_rows: int = PAIR,
@@ -60,8 +62,8 @@ class SdxlEngine:
     ) -> None:
         assert batch_rows >= PAIR
         assert batch_rows % PAIR == 0
-        self._base = _source_of(base)
-        self._refiner = None if refiner is None else _source_of(refiner)
+        self._base = ExpertFiles.of(base)
+        self._refiner = None if refiner is None else ExpertFiles.of(refiner)
         self._device = device_of(device)
         self._options = options or EngineOptions()
         self._threads = threads
@@ -70,6 +72,7 @@ class SdxlEngine:
         self._policy: Policy = policy or FairShare()
         self._on_latents = on_latents
         self._studio: Studio | None = None
+        self._previewer: Previewer | None = None
         self._in_flight: dict[int, Generation] = {}
         self._admitted = 0
 
@@ -90,6 +93,9 @@ class SdxlEngine:
         except (OSError, ValueError, KeyError, RuntimeError, AssertionError) as error:
             raise EngineDefunct(f"The weights can't be loaded: {error}") from error
         self._studio = studio
+        self._previewer = Previewer(
+            studio.base.vae, lambda latents: studio.decode(studio.base, latents.to(self._device), lambda _remark: None)
+        )
         self._capacity = self._capacity or room_for(studio.weights, memory_of(self._device), self._samples_per_forward)
         return name_of(self._device)
 
@@ -110,6 +116,18 @@ class SdxlEngine:
             if generation.request.generation_id == generation_id:
                 generation.withdrawn = True
 
+    def watch(self, generation_id: str, interval: float | None) -> None:
+        """Show a generation in flight while it is drawn, or no longer."""
+        assert self._previewer is not None, "load() comes first"
+        if any(generation.request.generation_id == generation_id for generation in self._in_flight.values()):
+            self._previewer.watch(generation_id, interval)
+
+    @property
+    def facts(self) -> EngineFacts:
+        """What pictures depend on, beside request and weights."""
+        assert self._studio is not None, "load() comes first"
+        return engine_facts(self._studio.base, self._samples_per_forward * PAIR)
+
     @property
     def busy(self) -> bool:
         """Whether a generation is in flight."""
@@ -119,11 +137,20 @@ class SdxlEngine:
         """Answer withdrawals; if there are none, run one decode, encode or forward, what is due first.
 
         A finished sample is decoded at once, and prompts are encoded before the next forward: then all that is left to
-        do is known. On CUDA both are queued behind the forward that is running; the host doesn't wait for it.
+        do is known. On CUDA both are queued behind the forward that is running; the host doesn't wait for it. Previews
+        that are due follow.
 
         Raises:
             EngineDefunct: the device is unusable.
         """
+        events = self._turn()
+        return [*events, *self._previewer.after(events, self._outlook)] if self._previewer else events
+
+    def _outlook(self, stepped: Stepped) -> Outlook | None:
+        drawn = (it for it in self._in_flight.values() if it.request.generation_id == stepped.generation_id)
+        return next((generation.outlook(stepped.sample) for generation in drawn), None)
+
+    def _turn(self) -> Sequence[EngineEvent]:
         withdrawn = [generation for generation in self._in_flight.values() if generation.withdrawn]
         if withdrawn:
             for generation in withdrawn:
@@ -213,7 +240,3 @@ class _Failure:
             _log.warning("a generation failed", exc_info=error)
         self.out_of_memory = is_out_of_memory(error)
         self.reason = str(error) if foreseen else reason_for(error)
-
-
-def _source_of(place: Path | ExpertSource) -> ExpertSource:
-    return FolderSource(place) if isinstance(place, Path) else place

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         None, gt=0, description="GB that files may take; beyond it the oldest are removed; empty: no limit."
     )
     models_dir: str = Field(
-        "", description="Folders of weights, separated as in PATH; empty: `models` in the data folder."
+        "", description="Folders of weights, separated as in PATH, only read; `models` in the data folder comes last."
     )
     miniature: bool | None = Field(
         None, description="Whether the miniature may draw where no real weights are; empty: yes for `up` alone."
@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     cards_dir: str = Field("", description="Folders of further model cards, separated as in PATH.")
     engine: Literal["sdxl", "fake"] = Field("sdxl", description="sdxl, or fake: pictures without a model.")
     fake: str = Field("", description="How the fake engine behaves: `step_ms=20,mode=works`.")
+    in_flight: int | None = Field(
+        None, gt=0, description="How many tasks a worker draws at once; empty: by the device's memory, at most 8."
+    )
+    batch_rows: int = Field(
+        2, ge=2, multiple_of=2, description="Rows of a UNet forward: 2 are one picture, 4 two; fixed, so it may pad."
+    )
     lease_seconds: float = Field(30.0, gt=0, description="How long a silent worker keeps its task.")
     heartbeat_seconds: float = Field(5.0, gt=0, description="How often a worker renews its lease.")
     drain_seconds: float | None = Field(
@@ -103,6 +109,10 @@ class Settings(BaseSettings):
     download_allow: str = Field(
         "", description="Private hosts and networks that input files may be fetched from, separated by commas."
     )
+    png_metadata: Literal["full", "origin"] = Field(
+        "full",
+        description="What pictures say of themselves: all that draws them again, prompt included, or their AI origin.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )
@@ -124,8 +134,13 @@ class Settings(BaseSettings):
 
     @property
     def models_folders(self) -> tuple[Path, ...]:
-        """Where weights are looked for, in order."""
-        return _folders(self.models_dir) or (self.data_dir / "models",)
+        """Where weights are looked for, in order; the last is easel's own."""
+        return (*_folders(self.models_dir), self.own_models_folder)
+
+    @property
+    def own_models_folder(self) -> Path:
+        """Where easel writes: what `easel models pull` brings, and the registry of what `add` adopts."""
+        return self.data_dir / "models"
 
     @property
     def proxies(self) -> tuple[str, ...]:

@@ -143,6 +143,7 @@ def memory_wiring(folder: Path = Path("nowhere")) -> Wiring:
         reads=stores,
         tasks=stores,
         queue=stores,
+        previews=stores.previews,
         throttle=FailureThrottle(SystemClock(), 0),
         log=stores,
         statistics=Statistics(stores, SystemClock()),

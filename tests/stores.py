@@ -11,6 +11,7 @@ from server.adapters.memory.refusals import MemoryRefusalLog
 from server.adapters.sql import schema
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
+from server.adapters.sql.previews import SqlPreviewBoard
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.queue import NO_QUOTA
 from server.adapters.sql.queue_view import SqlQueueView
@@ -26,9 +27,12 @@ from server.domain.project import AuthMethod, NewProject, Project
 from server.domain.quota import Quota
 from server.domain.task import Claimed, Ending, Lease, NewTask, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
-from server.ports import EventLog, ProjectStore, QueueView, RunCounter, Story, TaskStore, WorkerRegistry
+from server.ports import EventLog, ProjectStore, Story, TaskStore, WorkerRegistry
 from server.ports.files import FileKeeper, UploadStore
+from server.ports.previews import PreviewBoard
 from server.ports.refusals import RefusalLog
+from server.ports.runs import RunCounter
+from server.ports.views import QueueView
 from server.ports.webhooks import WebhookStore
 
 _NUMBERS = count(1)
@@ -64,6 +68,7 @@ class Stores:
     queue: QueueView
     webhooks: WebhookStore
     refusals: RefusalLog
+    previews: PreviewBoard
     database: Database | None = None
 
     def with_quota(self, **limits: int) -> "Stores":
@@ -120,7 +125,7 @@ def memory_stores(quota: Quota = NO_QUOTA) -> Stores:
 
 def over(memory: MemoryStores) -> Stores:
     """All ports over one object."""
-    return Stores(*(memory,) * 8, memory.webhooks, MemoryRefusalLog())
+    return Stores(*(memory,) * 8, memory.webhooks, MemoryRefusalLog(), memory.previews)
 
 
 def sql_stores(database: Database, quota: Quota = NO_QUOTA) -> Stores:
@@ -135,6 +140,7 @@ def sql_stores(database: Database, quota: Quota = NO_QUOTA) -> Stores:
         SqlQueueView(database, quota),
         SqlWebhookStore(database),
         SqlRefusalLog(database),
+        SqlPreviewBoard(database),
         database,
     )
 

@@ -15,6 +15,7 @@ from server.api.deliverer import Deliverer
 from server.api.expectations import MOST_AHEAD, expectation_of
 from server.api.hub import Hub
 from server.api.paths import ForgivingPaths
+from server.api.previews import Gallery
 from server.api.routes import docs, files, health, models, run, tasks, tools, uploads
 from server.api.sockets import OpenSockets
 from server.api.upkeep import (
@@ -56,12 +57,14 @@ def create_app(wiring: Wiring) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     wiring: Wiring = app.state.wiring
     app.state.hub = hub = Hub(wiring.log, wiring.poll_seconds, partial(expectation_of, wiring, most=MOST_AHEAD))
+    app.state.gallery = gallery = Gallery(wiring.previews, wiring.clock.monotonic)
     app.state.open_sockets = OpenSockets(wiring.sockets.per_address)
     wiring.wakeups.listen(hub.wake)
     deliverer = Deliverer(wiring)
     deliverer.start()
     works = (
         hub.run(),
+        gallery.run(),
         rescue_forever(wiring),
         sweep_files_forever(wiring),
         collect_orphans_forever(wiring),

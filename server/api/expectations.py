@@ -16,8 +16,12 @@ _MISSED_BEATS: Final = 3
 
 def expectation_of(wiring: Wiring, task: Task, *, most: int = EVERYBODY) -> Expectation:
     """Return what is known of a queued task; reads the database."""
-    alive_within = _MISSED_BEATS * wiring.heartbeat_seconds
-    return expect(wiring.queue, wiring.registry, task, alive_within=alive_within, most=most)
+    return expect(wiring.queue, wiring.registry, task, alive_within=alive_within(wiring), most=most)
+
+
+def alive_within(wiring: Wiring) -> float:
+    """Return for how many seconds after its last beat a worker counts as alive."""
+    return _MISSED_BEATS * wiring.heartbeat_seconds
 
 
 def expectation_wire(expectation: Expectation) -> Wire:

@@ -1,5 +1,6 @@
 """Websocket frames: a task's events and progress in Wiro's shape, one JSON object each."""
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Final
@@ -8,11 +9,15 @@ from server.api.expectations import expectation_wire
 from server.api.wire import output_wire
 from server.domain.events import TERMINAL_EVENTS, EventType, TaskEvent
 from server.domain.expectation import Expectation
+from server.domain.preview import Preview
 from server.domain.task import Progress, Task
 from server.domain.types import JsonValue
 
 MAX_FRAME: Final = 4096
 """Bytes of a non-terminal frame: some clients read no more per message (trap 25)."""
+
+PREVIEW: Final = "task_preview"
+"""The type of a frame with a picture on its way: an addition of easel's, no event of a task."""
 
 _NOTHING: Final = Expectation()
 _LONGEST_ESCAPE: Final = 6  # \\u001b
@@ -60,6 +65,32 @@ def progress_frame(task: Task, progress: Progress) -> str:
             "terminal": False,
             "exitCode": None,
             "attempt": progress.attempt,
+        }
+    )
+
+
+def preview_frame(token: str, preview: Preview) -> str:
+    """Return the frame of a preview, for sockets that asked: larger than `MAX_FRAME`, 35 KB at most."""
+    message = {
+        "contenttype": "image/jpeg",
+        "data": base64.b64encode(preview.jpeg).decode("ascii"),
+        "width": preview.width,
+        "height": preview.height,
+        "sample": preview.sample,
+        "stepCurrent": str(preview.step),
+        "stepTotal": str(preview.total_steps),
+    }
+    return _encode(
+        {
+            "type": PREVIEW,
+            "id": str(preview.task_id),
+            "tasktoken": token,
+            "message": message,
+            "result": True,
+            "success": None,
+            "terminal": False,
+            "exitCode": None,
+            "attempt": preview.attempt,
         }
     )
 

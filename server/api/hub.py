@@ -139,6 +139,7 @@ class Hub:
             if told and last is not None and last.type in TERMINAL_EVENTS:
                 self.unfollow([follower])
                 follower.done = True
+                follower.outbox.drop_preview(follower.task_id)
 
     def _tell_one(self, follower: Follower, frames: Iterable[tuple[TaskEvent, str]]) -> None:
         for event, frame in frames:

@@ -61,6 +61,7 @@ _OTHERS: Final = """\
 
 All are POST calls with the headers of Authentication.
 
+- `{base}/v1/Plan/{owner}/{name}` with what Run takes: says what it would come to, and queues nothing.
 - `{base}/v1/Task/Cancel` with `{{"tasktoken": "…"}}`: takes a task out of the queue.
 - `{base}/v1/Task/Kill` with `{{"tasktoken": "…"}}`: stops a running task; it becomes `task_cancel`.
 - `{base}/v1/Task/List` with `{{"start": "0", "limit": "20", "order": "DESC", "modelName": "{name}"}}`: your tasks.

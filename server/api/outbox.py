@@ -12,7 +12,7 @@ ROOM_FRAMES: Final = 256
 ROOM_BYTES: Final = 1024 * 1024
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     frame: str
     since: float
@@ -31,6 +31,7 @@ class Outbox:
         self._waiting: deque[_Waiting] = deque()
         self._bytes = 0
         self._progress: dict[TaskId, _Waiting] = {}
+        self._previews: dict[TaskId, _Waiting] = {}
         self._sending: _Waiting | None = None
         self._filled = asyncio.Event()
 
@@ -53,13 +54,18 @@ class Outbox:
 
     def put_progress(self, frame: str, task_id: TaskId) -> None:
         """Add progress, in the place of progress that still waits."""
-        waiting = self._progress.get(task_id)
+        self._put_latest(self._progress, frame, task_id)
+
+    def put_preview(self, frame: str, task_id: TaskId) -> None:
+        """Add a preview, in the place of the task's preview that still waits."""
+        self._put_latest(self._previews, frame, task_id)
+
+    def drop_preview(self, task_id: TaskId) -> None:
+        """Take back the task's preview that still waits, if any."""
+        waiting = self._previews.pop(task_id, None)
         if waiting is not None:
-            self._bytes += len(frame) - len(waiting.frame)
-            waiting.frame = frame
-            return
-        self._progress[task_id] = waiting = _Waiting(frame, self._monotonic())
-        self._add(waiting)
+            self._waiting.remove(waiting)
+            self._bytes -= len(waiting.frame)
 
     async def get(self) -> str:
         """Wait for the next frame. It counts as being sent until the next call."""
@@ -70,8 +76,9 @@ class Outbox:
         crowded = not self.room
         self._sending = waiting = self._waiting.popleft()
         self._bytes -= len(waiting.frame)
-        for task_id in [task_id for task_id, one in self._progress.items() if one is waiting]:
-            del self._progress[task_id]
+        for latest in (self._progress, self._previews):
+            for task_id in [task_id for task_id, one in latest.items() if one is waiting]:
+                del latest[task_id]
         if crowded and self.room:
             self._on_room()
         return waiting.frame
@@ -80,7 +87,17 @@ class Outbox:
         """Forget what waits."""
         self._waiting.clear()
         self._progress.clear()
+        self._previews.clear()
         self._bytes = 0
+
+    def _put_latest(self, latest: dict[TaskId, _Waiting], frame: str, task_id: TaskId) -> None:
+        waiting = latest.get(task_id)
+        if waiting is not None:
+            self._bytes += len(frame) - len(waiting.frame)
+            waiting.frame = frame
+            return
+        latest[task_id] = waiting = _Waiting(frame, self._monotonic())
+        self._add(waiting)
 
     def _add(self, waiting: _Waiting) -> None:
         self._waiting.append(waiting)

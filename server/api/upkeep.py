@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from server.api.wiring import Wiring
 from server.domain.errors import Unavailable
 from server.domain.types import WorkerId
-from server.services.rescue import rescue
+from server.services.rescue import RESCUE_PACE, rescue
 from server.services.retention import collect_orphans, sweep
 from server.services.run_key import LIFE_SECONDS
 
@@ -22,7 +22,7 @@ _ORPHANS_SECONDS: Final = 3600.0
 
 
 async def rescue_forever(wiring: Wiring) -> None:
-    """Look three times a lease for tasks whose worker went silent."""
+    """Look several times a lease for tasks whose worker went silent."""
     rescuer = WorkerId(f"api-{uuid.uuid4().hex}")
 
     def work() -> None:
@@ -30,7 +30,7 @@ async def rescue_forever(wiring: Wiring) -> None:
             wiring.wakeups.wake()
 
     while True:
-        await asyncio.sleep(wiring.lease_seconds / 3)
+        await asyncio.sleep(wiring.lease_seconds * RESCUE_PACE)
         if not await _tried("rescue", work):
             # Live workers renew first when the database is back: their leases ran out through no fault of theirs.
             await asyncio.sleep(wiring.lease_seconds)

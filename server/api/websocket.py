@@ -16,6 +16,7 @@ from server.api.errors import envelope
 from server.api.frames import plain_frame
 from server.api.hub import Follower, Hub
 from server.api.outbox import Outbox
+from server.api.previews import Gallery, Viewer
 from server.api.sockets import Patience
 from server.api.wiring import Wired, Wiring
 from server.domain.errors import Unavailable
@@ -39,16 +40,30 @@ async def tasks_socket(websocket: WebSocket, wiring: Wired) -> None:
             await websocket.send_denial_response(JSONResponse(envelope(_TOO_MANY), 429))
             return
         await websocket.accept()
-        await _Client(websocket, wiring, websocket.app.state.hub).serve()
+        await _Client(websocket, wiring, websocket.app.state.hub, websocket.app.state.gallery).serve()
+
+
+@dataclass(frozen=True, slots=True)
+class _Registration:
+    """What a `task_info` message asks for: the task of a token ("" if it names none), from behind its event `seq`.
+
+    `preview` says whether the client wants to see it drawn; None: as before.
+    """
+
+    token: str
+    seq: int
+    preview: bool | None
 
 
 class _Client:
-    def __init__(self, websocket: WebSocket, wiring: Wiring, hub: Hub) -> None:
+    def __init__(self, websocket: WebSocket, wiring: Wiring, hub: Hub, gallery: Gallery) -> None:
         self._websocket = websocket
         self._wiring = wiring
         self._hub = hub
+        self._gallery = gallery
         self._outbox = Outbox(wiring.clock.monotonic, hub.wake)
         self._followers: dict[str, Follower] = {}
+        self._viewers: dict[str, Viewer] = {}
         self._patience = Patience(wiring.sockets, wiring.clock.monotonic)
 
     async def serve(self) -> None:
@@ -61,6 +76,7 @@ class _Client:
             code = None  # it went away by itself
         finally:
             self._hub.unfollow(self._followers.values())
+            self._gallery.leave(self._viewers.values())
             for job in jobs:
                 job.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
@@ -106,8 +122,20 @@ class _Client:
         if not token:
             self._outbox.put(plain_frame("error", message="tasktoken-required", result=False))
             return
-        if token in self._followers:
-            return
+        if token not in self._followers:
+            await self._follow(registration)
+        if token in self._followers and registration.preview is not None:
+            self._show(token, wanted=registration.preview)
+
+    def _show(self, token: str, *, wanted: bool) -> None:
+        if not wanted:
+            self._gallery.leave(filter(None, [self._viewers.pop(token, None)]))
+        elif token not in self._viewers:
+            self._viewers[token] = Viewer(self._followers[token], token)
+            self._gallery.enter(self._viewers[token])
+
+    async def _follow(self, registration: "_Registration") -> None:
+        token = registration.token
         followed = sum(not follower.done for follower in self._followers.values())
         if followed >= self._wiring.sockets.tokens:
             message = f"too-many-tasktokens: a socket follows {self._wiring.sockets.tokens} tasks at most"
@@ -122,14 +150,6 @@ class _Client:
         follower.done = task.terminal and follower.cursor == task.last_seq
         if not follower.done:
             self._hub.follow(follower)
-
-
-@dataclass(frozen=True, slots=True)
-class _Registration:
-    """What a `task_info` message asks for: the task of a token ("" if it names none), from behind its event `seq`."""
-
-    token: str
-    seq: int
 
 
 def _registration(text: str) -> _Registration | None:
@@ -147,7 +167,9 @@ def _registration(text: str) -> _Registration | None:
     text_of_token = token.strip() if isinstance(token, str) else ""
     # PostgreSQL takes no NUL, and no token has anything of the kind.
     usable = text_of_token.isascii() and text_of_token.isprintable()
-    return _Registration(text_of_token if usable else "", _seq(fields.get("seq")))
+    preview = fields.get("preview")
+    wish = preview if isinstance(preview, bool) else None
+    return _Registration(text_of_token if usable else "", _seq(fields.get("seq")), wish)
 
 
 def _seq(given: object) -> int:

@@ -7,6 +7,7 @@ from typing import Final
 from models.catalogue import Catalogue
 from server.domain.file_urls import file_url
 from server.domain.files import Folder, Reason, Upload
+from server.domain.kill import KillReceipt
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import Output, Task
 
@@ -76,7 +77,18 @@ def _additions(task: Task) -> Wire:
         "attempt": task.attempt,
         "outputsremoved": _REMOVED[task.removed] if task.removed else "",
         "receipt": task.receipt,
+        "killreceipt": _kill_wire(task.kill) if task.kill else {},
         "partialoutputs": [output_wire(task, file) for file in task.partial_outputs],
+    }
+
+
+def _kill_wire(kill: KillReceipt) -> Wire:
+    return {
+        "phase": kill.phase,
+        "step": kill.step,
+        "steptotal": kill.total_steps,
+        "milliseconds": kill.milliseconds,
+        "means": kill.means.value,
     }
 
 

@@ -1,6 +1,6 @@
 """What the porch is given: ports and plain values, by value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final, cast
 
 from fastapi import Depends
@@ -10,21 +10,13 @@ from models.catalogue import Catalogue
 from server.api.body_stream import Pace
 from server.api.sockets import SocketLimits
 from server.domain.rescue import Limits
-from server.ports import (
-    Clock,
-    EventLog,
-    FileStore,
-    Health,
-    ProjectStore,
-    QueueView,
-    SecretBox,
-    TaskStore,
-    Wakeups,
-    WorkerRegistry,
-)
+from server.ports import Clock, EventLog, FileStore, Health, ProjectStore, SecretBox, TaskStore, Wakeups, WorkerRegistry
 from server.ports.files import FileKeeper, UploadStore
+from server.ports.previews import PreviewBoard
 from server.ports.reads import Reads
+from server.ports.views import QueueView
 from server.ports.webhooks import WebhookSender, WebhookStore
+from server.services.installed import Installed
 from server.services.retention import Retention
 from server.services.screen import Screen
 from server.services.statistics import Statistics
@@ -42,7 +34,7 @@ class Wiring:
     `public_url` is where clients reach this server ("" to take it from each request). `needs_worker` makes /readyz
     wait for a loaded worker. `lease_seconds` paces the rescue of tasks whose worker went silent, `sweep_seconds` the
     removal of files that are not kept any longer; `pace` is how slowly a request may come. `work_limit` is in millions
-    of pixel steps, 0 for none.
+    of pixel steps, 0 for none. `installed` are the weights that can be seen from here.
     """
 
     reads: Reads
@@ -64,6 +56,7 @@ class Wiring:
     uploads: UploadStore
     keeper: FileKeeper
     queue: QueueView
+    previews: PreviewBoard
     throttle: FailureThrottle
     retention: Retention = _NO_RETENTION
     public_url: str = ""
@@ -75,6 +68,7 @@ class Wiring:
     work_limit: int = 0
     sweep_seconds: float = 60.0
     pace: Pace = _PACE
+    installed: Installed = field(default_factory=Installed)
 
 
 def wiring_of(connection: HTTPConnection) -> Wiring:

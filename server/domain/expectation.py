@@ -34,8 +34,9 @@ class Expectation:
 
 
 def expectation(sight: QueueSight, workers: int) -> Expectation:
-    """Estimate by the model's median: of `workers` devices, each at some point of its run, one comes free so often.
+    """Estimate by the model's median: of all tasks that run, each at some point of its run, one ends so often.
 
+    A worker may run several, each the slower for it: then there are more of them, and their median is the longer.
     One stuck or cached run does not move a median. Nothing is said of the start when no worker is there, when fewer
     than three runs are known, or when the project's own limit decides.
     """
@@ -45,4 +46,4 @@ def expectation(sight: QueueSight, workers: int) -> Expectation:
     if workers < 1 or sight.held_back or len(sight.recent) < _ENOUGH:
         return Expectation(position)
     waits_for = max(0, position - max(0, workers - sight.running))
-    return Expectation(position, sight.now + waits_for * median(sight.recent) / workers)
+    return Expectation(position, sight.now + waits_for * median(sight.recent) / max(workers, sight.running))

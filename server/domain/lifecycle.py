@@ -51,6 +51,9 @@ RUNNING: Final = frozenset(status for status, after in TRANSITIONS.items() if _S
 FINISHING: Final = frozenset({_S.END, _S.POSTPROCESS_START})
 """The outcome is visible, the story not yet told to its end."""
 
+UNDRAWN: Final = RUNNING | {_S.QUEUE}
+"""The pictures are still to come: there is something to look forward to."""
+
 LEASED: Final = RUNNING | FINISHING
 """A worker must hold a lease; when it runs out, the task is rescued."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from server.domain.files import NewUpload, Reason, TaskInput
+from server.domain.kill import KillReceipt
 from server.domain.lifecycle import TERMINAL, TaskStatus
 from server.domain.types import FileId, JsonObject, JsonValue, ProjectId, TaskId
 
@@ -76,8 +77,8 @@ class Task:
 
     `times` holds, for the current attempt, when each status was reached (unix seconds, database time); QUEUE's is the
     time of submission. `files` are the pictures written by the current attempt, in sample order; `removed` says why
-    they are gone, if they are. `receipt` says what it draws with, and is empty until a worker knows. `cps` is the price
-    per second of drawing at the time of submission.
+    they are gone, if they are. `receipt` says what it draws with, and is empty until a worker knows; `kill` what
+    it took to stop it. `cps` is the price per second of drawing at the time of submission.
     """
 
     id: TaskId
@@ -101,6 +102,7 @@ class Task:
     files: tuple[Output, ...] = field(default=())
     removed: Reason | None = None
     receipt: JsonObject = field(default_factory=dict[str, JsonValue])
+    kill: KillReceipt | None = None
 
     @property
     def succeeded(self) -> bool | None:

@@ -65,6 +65,10 @@ class Client:
         """Queue a task; return its token."""
         return str(self._post(f"Run/{model}", parameters)["socketaccesstoken"])
 
+    def plan(self, model: str, parameters: Mapping[str, str]) -> Json:
+        """Return what a Run would come to, without queueing it."""
+        return cast("Json", self._post(f"Plan/{model}", parameters)["plan"])
+
     def detail(self, token: str) -> Json:
         """Return the task object."""
         return cast("Json", self._post("Task/Detail", {"tasktoken": token})["tasklist"][0])

@@ -1,7 +1,6 @@
 """Putting it together: from settings to stores, the API's wiring and a supervisor."""
 
 import logging
-import math
 import os
 import socket
 import uuid
@@ -16,10 +15,12 @@ from models.gate.gate import load_gate
 from models.shipped import Drawable, find_drawable
 from models.weights import WeightSet
 from server.adapters.clock import SystemClock
+from server.adapters.hashes import CachedHashes
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.places import NetworkFilesystem
+from server.adapters.sql.previews import SqlPreviewBoard
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.queue_view import SqlQueueView
 from server.adapters.sql.refusals import SqlRefusalLog
@@ -32,24 +33,26 @@ from server.adapters.sql.webhooks import SqlWebhookStore
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.api.sockets import SocketLimits
 from server.api.wiring import Wiring
-from server.domain.quota import Quota
 from server.domain.rescue import Limits
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
-from server.entrypoints.engine import EngineSpec, fake_modes
+from server.entrypoints.bounds import quota_of, retention
+from server.entrypoints.engine import EngineSpec
+from server.entrypoints.engine_spec import sdxl_spec
+from server.entrypoints.fake_options import read_fake_options
 from server.entrypoints.faults.points import read_faults
 from server.entrypoints.faults.ports import around_sender, make_files, make_process, make_tasks
 from server.entrypoints.outbound import make_downloads, make_sender
 from server.entrypoints.packages import Find, missing_worker_packages
-from server.entrypoints.sdxl_spec import sdxl_spec
 from server.ports import Wakeups
 from server.ports.files import Downloads
-from server.services.retention import Retention
+from server.services.installed import Installed
 from server.services.screen import Screen
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
 from server.settings import Settings
 from server.worker.inputs import InputSource
+from server.worker.labels import Labels
 from server.worker.prepare import CardPreparation
 from server.worker.supervisor import Outside, Supervisor, Timing
 
@@ -105,15 +108,6 @@ def secret_box(settings: Settings) -> FileKeySecretBox:
     return FileKeySecretBox(settings.data_dir / "secret.key")
 
 
-def quota_of(settings: Settings) -> Quota:
-    """Return the limits of the settings; 0 is none."""
-    return Quota(
-        queued=settings.queue_limit or None,
-        running=settings.running_limit or None,
-        total=settings.queue_limit_total or None,
-    )
-
-
 def make_wiring(
     settings: Settings, database: Database, wakeups: Wakeups, *, needs_worker: bool, miniature: bool = False
 ) -> Wiring:
@@ -122,6 +116,7 @@ def make_wiring(
     return Wiring(
         reads=database,
         tasks=make_tasks(database, quota_of(settings), faults),
+        previews=SqlPreviewBoard(database),
         queue=SqlQueueView(database, quota_of(settings)),
         throttle=FailureThrottle(SystemClock(), settings.auth_failures_per_minute),
         log=SqlEventLog(database),
@@ -147,13 +142,8 @@ def make_wiring(
         heartbeat_seconds=settings.heartbeat_seconds,
         sockets=SocketLimits(tokens=settings.tokens_per_socket, per_address=settings.sockets_per_address),
         work_limit=settings.work_limit,
+        installed=Installed(seen_weights(settings, miniature=miniature)),
     )
-
-
-def retention(settings: Settings) -> Retention:
-    """Return how long files are kept, and how many bytes of them."""
-    quota = None if settings.quota_gb is None else int(settings.quota_gb * 1_000_000_000)
-    return Retention(days=settings.keep_days, quota=quota)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +173,15 @@ def drawable(settings: Settings, catalogue: Catalogue, *, miniature: bool) -> Dr
 
 def served_catalogue(settings: Settings, *, miniature: bool) -> Catalogue:
     """Return the cards with the defaults of what will draw them."""
-    catalogue = load_catalogue(settings)
+    found = seen_weights(settings, miniature=miniature)
+    return load_catalogue(settings).with_miniature([slug for slug, weights in found.items() if weights.miniature])
+
+
+def seen_weights(settings: Settings, *, miniature: bool) -> Mapping[str, WeightSet]:
+    """Return the weights that lie here, by model; none where the fake engine draws, which needs none."""
     if settings.engine == "fake":
-        return catalogue
-    found = drawable(settings, catalogue, miniature=miniature).weights
-    return catalogue.with_miniature([slug for slug, weights in found.items() if weights.miniature])
+        return {}
+    return drawable(settings, load_catalogue(settings), miniature=miniature).weights
 
 
 def choose_drawing(
@@ -198,8 +192,12 @@ def choose_drawing(
     `miniature`: whether it may draw, unless the settings say it.
     """
     if settings.engine == "fake":
-        step_ms, mode = _fake_options(settings.fake)
-        return Drawing(EngineSpec(engine="fake", step_ms=step_ms, mode=mode), [card.slug for card in catalogue], None)
+        try:
+            step_ms, mode = read_fake_options(settings.fake)
+        except ValueError as error:
+            raise Trouble(str(error)) from None
+        fake = EngineSpec(engine="fake", in_flight=settings.in_flight, step_ms=step_ms, mode=mode)
+        return Drawing(fake, [card.slug for card in catalogue], None)
     require_worker_extra(find)
     found = drawable(settings, catalogue, miniature=miniature)
     usable = found.weights
@@ -260,6 +258,10 @@ def make_supervisor(
         wakeups=wakeups,
         clock=SystemClock(),
         engine=make_process(drawing.spec.command(), faults),
+        labels=Labels(
+            drawing.weights, CachedHashes(settings.data_dir / "hashes.json"), full=settings.png_metadata == "full"
+        ),
+        previews=SqlPreviewBoard(database),
         inputs=InputSource(SqlUploadStore(database), files, downloads or make_downloads(settings), catalogue),
     )
     timing = Timing(
@@ -271,22 +273,3 @@ def make_supervisor(
     preparation = CardPreparation(catalogue, drawing.models, drawing.weights, load_gate())
     recycle = None if settings.recycle_gb is None else int(settings.recycle_gb * 1e9)
     return Supervisor(worker, outside, preparation, timing, LIMITS, recycle)
-
-
-def _fake_options(text: str) -> tuple[float, str]:
-    """Read `step_ms=20,mode=works`. Raises Trouble."""
-    options = {"step_ms": "0", "mode": "works"}
-    for part in filter(None, text.split(",")):
-        name, _, value = part.partition("=")
-        if name.strip() not in options:
-            raise Trouble(f"EASEL_FAKE has {name.strip()!r}; it takes step_ms and mode.")
-        options[name.strip()] = value.strip()
-    if options["mode"] not in fake_modes():
-        raise Trouble(f"EASEL_FAKE has the mode {options['mode']!r}; there are {', '.join(fake_modes())}.")
-    try:
-        step_ms = float(options["step_ms"])
-    except ValueError:
-        step_ms = math.nan
-    if not 0 <= step_ms < math.inf:
-        raise Trouble("EASEL_FAKE needs a number of milliseconds for step_ms.")
-    return step_ms, options["mode"]

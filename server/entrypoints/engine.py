@@ -20,20 +20,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSpec:
-    """What a child needs to know, as one argument. `base` and `refiner` are folders of weights.
+    """What a child needs to know, as one argument.
 
-    The others are settings of the same names; `lora_cache_gb` None: a share of what is free.
+    `base` and `refiner` are folders of weights or single files; `base_config` and `refiner_config` are folders with
+    what single files don't hold. `vae` decodes in place of theirs; "" is none. The others are settings of the same
+    names; `in_flight` None: as many as the engine says, `lora_cache_gb` None: a share of what is free.
     """
 
     engine: str
     device: str = "auto"
     base: str = ""
     refiner: str = ""
+    base_config: str = ""
+    refiner_config: str = ""
+    vae: str = ""
     dtype: str = "auto"
     memory: str = "auto"
     compile: str = "off"
     compile_sizes: str = ""
     lora_cache_gb: float | None = None
+    in_flight: int | None = None
+    batch_rows: int = 2
     step_ms: float = 0.0
     mode: str = "works"
 
@@ -58,6 +65,8 @@ def main() -> int:
     # times slower (two threads, two cores, 0.4 → 8 s). Sleeping costs a fifth on small pictures on idle cores, and
     # nothing measurable at 1024². Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Whatever is missing is said; nothing is fetched by surprise. Read when huggingface_hub is loaded.
+    os.environ["HF_HUB_OFFLINE"] = "1"
     spec = EngineSpec(**json.loads(sys.argv[1]))
     connection: Connection[object, object] = Connection(int(sys.argv[2]))
     faults = read_faults(os.environ)
@@ -71,11 +80,24 @@ def _build(spec: EngineSpec) -> Engine:
     if spec.engine == "fake":
         from pipelines.fake import FakeEngine  # noqa: PLC0415
 
-        return FakeEngine(step_ms=spec.step_ms, mode=spec.mode)
+        return FakeEngine(step_ms=spec.step_ms, mode=spec.mode, in_flight=spec.in_flight)
+    from pipelines.expert_files import ExpertFiles  # noqa: PLC0415
     from pipelines.sdxl import SdxlEngine  # noqa: PLC0415
 
-    refiner = Path(spec.refiner) if spec.refiner else None
-    return SdxlEngine(base=Path(spec.base), refiner=refiner, device=spec.device, options=_options(spec))
+    base, base_config, vae = Path(spec.base), _path(spec.base_config), _path(spec.vae)
+    refiner, refiner_config = _path(spec.refiner), _path(spec.refiner_config)
+    return SdxlEngine(
+        base=ExpertFiles(base, base_config, vae),
+        refiner=ExpertFiles(refiner, refiner_config, vae) if refiner else None,
+        device=spec.device,
+        batch_rows=spec.batch_rows,
+        in_flight=spec.in_flight,
+        options=_options(spec),
+    )
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 def _options(spec: EngineSpec) -> "EngineOptions":

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from server.domain.events import NewEvent, TaskEvent
-from server.domain.expectation import QueueSight
+from server.domain.kill import Killed
 from server.domain.lifecycle import TaskStatus
 from server.domain.project import Credential, NewProject, Project
-from server.domain.runs import RunCount
 from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Output, Progress, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
 from server.domain.worker import Worker
@@ -88,11 +87,20 @@ class TaskStore(Protocol):
         """
         ...
 
-    def claim(self, worker_id: WorkerId, models: Collection[str], seconds: float) -> Claimed | None:
+    def claim(
+        self,
+        worker_id: WorkerId,
+        models: Collection[str],
+        seconds: float,
+        *,
+        waited: float = 0.0,
+        not_of: Collection[ProjectId] = (),
+    ) -> Claimed | None:
         """Take the queued task of lowest (turn, id) among `models`: one statement.
 
-        Passes over projects that have as many tasks running as they may. Moves it to ACCEPT, raises `attempt`, and
-        grants a lease of `seconds`. Two claimers never get the same task.
+        Passes over projects that have as many tasks running as they may, projects of `not_of`, and tasks that were
+        submitted less than `waited` seconds ago. Moves it to ACCEPT, raises `attempt`, and grants a lease of `seconds`.
+        Two claimers never get the same task.
         """
         ...
 
@@ -117,8 +125,15 @@ class TaskStore(Protocol):
         """Overwrite the task's receipt: what this attempt is drawn with."""
         ...
 
+    def write_kill(self, killed: Killed, ago: float) -> None:
+        """Write the kill receipt of an attempt whose device came free `ago` seconds ago; the first one counts.
+
+        Nothing is written unless that attempt was killed while it ran. Nothing else of the task changes.
+        """
+        ...
+
     def add_file(self, lease: Lease, file: StoredFile) -> None:
-        """Record a picture of this attempt; it is not only expected any more. From END on a task takes no more."""
+        """Record a picture written by this attempt. A task being finished (END or later) takes no more."""
         ...
 
     def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:
@@ -148,14 +163,6 @@ class TaskStore(Protocol):
         ...
 
 
-class QueueView(Protocol):
-    """Looking at the queue from one task's place. Nothing is locked."""
-
-    def sight(self, task: Task, most: int) -> QueueSight:
-        """Return what is seen from a queued task; no more than `most` tasks ahead of it are counted."""
-        ...
-
-
 class EventLog(Protocol):
     """Reading the log. Writing happens only through the store's moves."""
 
@@ -165,18 +172,6 @@ class EventLog(Protocol):
 
     def story(self, task_id: TaskId, after: int = 0) -> Story | None:
         """Return the task, its events with seq > `after` in order, and its progress, read in one transaction."""
-        ...
-
-
-class RunCounter(Protocol):
-    """Counting what became of tasks."""
-
-    def count_runs(self, after: TaskId) -> RunCount:
-        """Count the runs of all tasks with an id above `after`, of all projects; 0 counts every task.
-
-        Reads every row behind `after` once, none before it. Settled are the tasks below the first one that is not
-        terminal, and no further than the last one older than `YOUNG_SECONDS`.
-        """
         ...
 
 

@@ -6,7 +6,8 @@ from server.domain.expectation import Expectation, expectation
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import Task
 from server.domain.worker import WorkerState
-from server.ports import QueueView, WorkerRegistry
+from server.ports import WorkerRegistry
+from server.ports.views import QueueView
 
 EVERYBODY: Final = 1_000_000
 """More tasks ahead than this are not counted."""

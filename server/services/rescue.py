@@ -1,6 +1,7 @@
 """Rescue tasks whose worker went silent. Any process may do it at any time: the fresh lease makes it safe."""
 
 import logging
+from typing import Final
 
 from server.domain.errors import LeaseLost
 from server.domain.events import NewEvent
@@ -12,6 +13,9 @@ from server.ports import TaskStore
 from server.services.story import ending_events
 
 _log = logging.getLogger(__name__)
+
+RESCUE_PACE: Final = 0.1
+"""Between two looks, as a share of the lease: of 30 s it is 3, so that a task is back in the queue after 33 at most."""
 
 
 def rescue(tasks: TaskStore, rescuer: WorkerId, seconds: float, limits: Limits) -> int:

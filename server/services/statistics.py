@@ -6,7 +6,8 @@ from typing import Final
 
 from server.domain.runs import RunCount, Runs
 from server.domain.types import TaskId
-from server.ports import Clock, RunCounter
+from server.ports import Clock
+from server.ports.runs import RunCounter
 
 FRESH_SECONDS: Final = 5.0
 """How long a count is good enough to be shown again."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from models.card import Card
+from models.card import Card, Value
 from models.catalogue import Catalogue
 from models.parameters import ParameterError, check
 from models.work import WorkError, check_work
@@ -41,6 +41,15 @@ class Submission:
     idempotency_key: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A Run that may be queued: its card, its checked values, its files."""
+
+    card: Card
+    values: Mapping[str, Value]
+    files: RunFiles
+
+
 def submit(
     tasks: TaskStore, wakeups: Wakeups, catalogue: Catalogue, by: Screen, run: Submission, *, work_limit: int = 0
 ) -> Task:
@@ -49,6 +58,15 @@ def submit(
     `work_limit` is in millions of pixel steps, 0 for none. Raises UnknownModel, BadRequest (a wrong parameter, or too
     much work), Refused (its prompt), QueueFull, or KeyReused. A refused Run is not remembered.
     """
+    accepted = accept(tasks, catalogue, by, run, work_limit=work_limit)
+    with accepted.files.kept():
+        task = tasks.submit(_new_task(run, accepted.card, accepted.values, accepted.files))
+    wakeups.wake()
+    return task
+
+
+def accept(tasks: TaskStore, catalogue: Catalogue, by: Screen, run: Submission, *, work_limit: int = 0) -> Accepted:
+    """Check all that a Run is checked for before it is written. Raises UnknownModel, BadRequest or Refused."""
     card = catalogue.find(run.owner, run.name)
     if card is None:
         raise UnknownModel
@@ -58,11 +76,7 @@ def submit(
     except (ParameterError, WorkError) as error:
         raise BadRequest(str(error)) from error
     screen(by, run.project_id, card, values)
-    files = gather(card, run.parameters, run.arrivals, tasks, run.base_url)
-    with files.kept():
-        task = tasks.submit(_new_task(run, card, values, files))
-    wakeups.wake()
-    return task
+    return Accepted(card, values, gather(card, run.parameters, run.arrivals, tasks, run.base_url))
 
 
 def _new_task(run: Submission, card: Card, values: Mapping[str, JsonValue], files: RunFiles) -> NewTask:

@@ -6,7 +6,18 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Final
 
-from pipelines.contract import Admit, Command, Defunct, Engine, EngineDefunct, EngineEvent, Loading, Ready, Withdraw
+from pipelines.contract import (
+    Admit,
+    Command,
+    Defunct,
+    Engine,
+    EngineDefunct,
+    EngineEvent,
+    Loading,
+    Ready,
+    Watch,
+    Withdraw,
+)
 
 DEFUNCT_EXIT: Final = 86
 """Exit code of a child that ends because its device or weights are unusable."""
@@ -44,7 +55,7 @@ class _Mailbox:
             except (EOFError, OSError):
                 # The supervisor is gone. Nothing may hold the device after it, whatever a step is doing now.
                 os._exit(0)
-            assert isinstance(command, Admit | Withdraw)
+            assert isinstance(command, Admit | Withdraw | Watch)
             self.commands.put(command)
 
 
@@ -53,7 +64,7 @@ def serve(engine: Engine, connection: "Connection[object, object]") -> int:
     mailbox = _Mailbox(connection)
     try:
         device = engine.load(lambda what, fraction: mailbox.emit(Loading(what, fraction)))
-        mailbox.emit(Ready(device, engine.capacity))
+        mailbox.emit(Ready(device, engine.capacity, engine.facts))
         while True:
             _obey(engine, mailbox.commands)
             for event in engine.step():
@@ -74,3 +85,5 @@ def _obey(engine: Engine, commands: "queue.SimpleQueue[Command]") -> None:
                 engine.admit(request)
             case Withdraw(generation_id):
                 engine.withdraw(generation_id)
+            case Watch(generation_id, interval):
+                engine.watch(generation_id, interval)

@@ -2,8 +2,6 @@
 
 import logging
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
@@ -14,6 +12,7 @@ from pipelines.contract import (
     Finished,
     GenerationRequest,
     LogLine,
+    Preview,
     SampleDone,
     Started,
     Stepped,
@@ -22,56 +21,26 @@ from pipelines.contract import (
 )
 from server.domain.errors import LeaseLost, Unavailable
 from server.domain.lifecycle import TaskStatus
-from server.domain.rescue import Limits, after_crash
-from server.domain.task import Claimed, Ending, Lease, StoredFile
-from server.ports import Clock, FileStore, TaskStore, Wakeups
-from server.ports.refusals import RefusalLog
+from server.domain.rescue import after_crash
+from server.domain.task import Claimed, Ending, Lease
+from server.worker.desk_ports import DeskPorts
 from server.worker.engine_child import EngineChild
 from server.worker.engine_process import Exited
-from server.worker.inputs import Gathered, Inputs, InputSource, NotGathered
-from server.worker.pictures import store_picture
-from server.worker.prepare import CannotPrepare, GateRefused, Preparation
+from server.worker.inputs import Gathered, Inputs, NotGathered
+from server.worker.kills import Kills
+from server.worker.line import Line
+from server.worker.pace import Every
+from server.worker.pictures import NotStored, Pictures, Stored
+from server.worker.prepare import CannotPrepare, GateRefused
+from server.worker.previews import INTERVAL, Previews
 from server.worker.progress import progress_payload
 from server.worker.run import Run
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A picture is on disk."""
-
-    generation_id: str
-    file: StoredFile
-
-
-@dataclass(frozen=True, slots=True)
-class NotStored:
-    """A picture could not be written."""
-
-    generation_id: str
-    reason: str
-
-
 DeskNote: TypeAlias = Stored | NotStored | Gathered | NotGathered
 """What the desk's threads tell it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskPorts:
-    """What the desk works with."""
-
-    tasks: TaskStore
-    refusals: RefusalLog
-    files: FileStore
-    wakeups: Wakeups
-    clock: Clock
-    preparation: Preparation
-    inputs: InputSource
-    limits: Limits
-    stop_grace: float
-    retry: float
-    stall: float
 
 
 class Desk:
@@ -82,13 +51,21 @@ class Desk:
         self._ports = ports
         self._note = note
         self._inputs = Inputs(ports.inputs, note)
+        self._kills = Kills(ports.tasks, ports.clock)
         self._runs: dict[str, Run] = {}
+        self._line = Line()
         self._heard_at = ports.clock.monotonic()
         self._stalled = False
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+        self._pictures = Pictures(ports.files, ports.labels, note)
+        self._previews = Previews(ports.previews, child.send, Every(INTERVAL, ports.clock.monotonic))
 
     def __len__(self) -> int:
         return len(self._runs)
+
+    @property
+    def runs(self) -> Collection[Run]:
+        """What is in hand."""
+        return self._runs.values()
 
     @property
     def leases(self) -> list[Lease]:
@@ -122,7 +99,8 @@ class Desk:
     def _assign(self, run: Run, request: GenerationRequest) -> None:
         run.move(TaskStatus.PREPROCESS_END)
         run.move(TaskStatus.ASSIGN)
-        self._draw(run, request)
+        run.samples, run.request = request.samples, request
+        self._line.join(run, request)
 
     def watch(self) -> None:
         """See whether somebody cancelled, or took over, what is being drawn."""
@@ -131,10 +109,13 @@ class Desk:
         for run in runs:
             # A run that has told its end holds no lease any more, and lost nothing by it.
             run.lost = run.lost or (run.task.id not in held and not run.over)
+        self._previews.look(runs)
 
     def pursue(self) -> None:
         """Write what waits, stop what is unwanted, forget what is closed."""
         self._end_if_stalled()
+        self._admit()
+        self._kills.write()
         for run in list(self._runs.values()):
             if run.waiting and not run.lost:
                 self._flush(run)
@@ -153,8 +134,10 @@ class Desk:
                 run.requeue(refund=True)
 
     def close(self) -> None:
-        """Let pictures that are being written be written."""
-        self._writer.shutdown()
+        """Let pictures that are being written be written, and the last kill receipt."""
+        self._kills.write()
+        self._previews.close()
+        self._pictures.close()
         self._inputs.close()
 
     # ── what the engine says ─────────────────────────────────────────────────────────────────────────────────────────
@@ -162,6 +145,8 @@ class Desk:
         """Take an event about a generation; those of forgotten generations are stale."""
         self._heard_at = self._ports.clock.monotonic()
         run = self._runs.get(getattr(event, "generation_id", None) or "")
+        if run is not None and isinstance(event, Stepped):
+            run.last_step = event
         match event:
             case LogLine(line=line) if run is None:
                 _log.info("engine: %s", line)
@@ -171,6 +156,7 @@ class Desk:
                 pass
             case Finished() | Failed() | Withdrawn():
                 run.engine_done = True
+                self._kills.freed(run, event)
                 self._answered(run, event)
             case Stored() | NotStored() | Gathered() | NotGathered():
                 self._told(run, event)
@@ -215,9 +201,11 @@ class Desk:
                 run.stepped(progress_payload(event, run.elapsed), last=step == total)
             case LogLine(line=line):
                 run.log(line)
+            case Preview():
+                self._previews.take(run.lease, event)
             case SampleDone():
                 run.received += 1
-                self._writer.submit(self._store, run, event)
+                self._pictures.store(run.task, run.drawing(self._child.device, self._child.facts), event)
             case _:
                 _log.warning("unexpected %s for task %s", type(event).__name__, run.task.id)
 
@@ -229,6 +217,7 @@ class Desk:
             if run.engine_done:
                 continue
             run.engine_done = True
+            self._kills.freed(run, self._child.ended_by)
             if run.ending or run.drawn:
                 continue
             if on_purpose:  # another run's deadline, not this one's fault
@@ -243,11 +232,14 @@ class Desk:
                 run.end(ending)
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
-    def _draw(self, run: Run, request: GenerationRequest) -> None:
-        run.samples = request.samples
-        run.engine_done = False
-        self._heard_at = self._ports.clock.monotonic()
-        self._child.send(Admit(request))
+    def _admit(self) -> None:
+        """Send the engine what is prepared and may be drawn beside what it draws."""
+        while self._child.ready and (ready := self._line.next(self._runs.values())) is not None:
+            run, request = ready
+            if all(other.engine_done for other in self._runs.values()):
+                self._heard_at = self._ports.clock.monotonic()
+            run.engine_done = False
+            self._child.send(Admit(request))
 
     def _flush(self, run: Run) -> None:
         try:
@@ -286,15 +278,3 @@ class Desk:
         if drawing and overdue >= 0 and self._child.ready:
             self._stalled = True
             self._child.end()
-
-    def _store(self, run: Run, sample: SampleDone) -> None:
-        """Runs on the writer thread."""
-        try:
-            files, expect = self._ports.files, self._ports.inputs.expect
-            stored = store_picture(files, expect, run.task, sample, run.enlarged_to)
-            self._note(Stored(run.generation_id, stored))
-        except Exception as error:  # noqa: BLE001 whatever it is, unheard of the run would wait for ever
-            _log.exception("task %s: a picture could not be stored", run.task.id)
-            what = error.strerror if isinstance(error, OSError) else None
-            reason = f"The picture could not be stored: {what or error}. Tell the operator."
-            self._note(NotStored(run.generation_id, reason))

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pipelines.contract import Command, Defunct, Loading, Ready
+from pipelines.contract import Command, Defunct, EngineFacts, Loading, Ready
+from server.domain.kill import Means
 from server.ports import Clock
 from server.worker.engine_process import EngineHandle, Exited, Heard
 
@@ -47,6 +48,8 @@ class EngineChild:
         self._hard = False
         self._has_drawn = False
         self.device = ""
+        self.capacity = 0
+        self.facts = EngineFacts()
         self.last_words = ""
 
     @property
@@ -85,7 +88,8 @@ class EngineChild:
         self.ready = True
         self._load_failures = 0
         self.last_words = ""
-        self.device = event.device
+        self.device, self.facts = event.device, event.facts
+        self.capacity = event.capacity
         _log.info("engine ready on %s", event.device)
 
     def on_defunct(self, event: Defunct) -> None:
@@ -133,6 +137,13 @@ class EngineChild:
             self._hard = True
             _log.warning("engine does not stop; sending SIGKILL")
             self._handle.kill()
+
+    @property
+    def ended_by(self) -> Means:
+        """What has ended the child, or is about to."""
+        if self._term_at is None:
+            return Means.DEATH
+        return Means.SIGKILL if self._hard else Means.SIGTERM
 
     def close(self, grace: float) -> None:
         """See the child out."""

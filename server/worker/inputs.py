@@ -25,8 +25,6 @@ from server.worker.prepare import CannotPrepare
 _log = logging.getLogger(__name__)
 
 _CHUNK: Final = 1 << 20
-_PATIENCE: Final = 7 * 86_400.0
-"""Seconds in which a picture's row follows its file, a long outage of the database included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +55,6 @@ class InputSource:
     files: FileStore
     downloads: Downloads
     catalogue: Catalogue
-
-    def expect(self, key: str) -> None:
-        """Note a picture that is about to be written: should this process die before its row, somebody erases it."""
-        try:
-            self.uploads.expect([key], _PATIENCE)
-        except Unavailable as away:
-            _log.debug("%s is not noted: %s", key, away)
 
     def wanted(self, task: Task) -> bool:
         """Whether the task reads files."""

@@ -1,9 +1,9 @@
-"""Where a picture comes from, written into it: drawn by an AI, by easel. No prompt, no seed, no time."""
+"""Where a picture comes from, written into it: drawn by an AI, by easel. Every picture says so."""
 
 import importlib.metadata
 from typing import Final
 
-from PIL.PngImagePlugin import PngInfo
+from server.worker.png import text_chunk, utf8_chunk
 
 XMP_KEY: Final = "XML:com.adobe.xmp"
 TRAINED: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -30,9 +30,6 @@ def software() -> str:
         return "easel"
 
 
-def origin_of(tool: str) -> PngInfo:
-    """Return the chunks that say so, the same for the same tool."""
-    info = PngInfo()
-    info.add_text("Software", tool)
-    info.add_itxt(XMP_KEY, _XMP.format(source=TRAINED, software=tool))
-    return info
+def origin_chunks(tool: str) -> list[bytes]:
+    """Return the PNG chunks that say so, the same for the same tool."""
+    return [text_chunk("Software", tool), utf8_chunk(XMP_KEY, _XMP.format(source=TRAINED, software=tool))]

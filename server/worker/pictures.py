@@ -1,38 +1,81 @@
 """From pixels to a stored PNG: encoded and made durable off the device's critical path."""
 
 import hashlib
-import io
+import logging
 import secrets
 import struct
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from PIL import Image
 
 from pipelines.contract import SampleDone
 from server.domain.task import StoredFile, Task
 from server.ports import FileStore
-from server.worker.origin import origin_of, software
+from server.worker.labels import Labels
+from server.worker.picture_receipt import Drawing
+from server.worker.png import encode_png
 from server.worker.prepare import CannotPrepare
+
+_log = logging.getLogger(__name__)
 
 MAX_PIXELS: Final = 40_000_000
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
 _TOO_LARGE: Final = f"An input picture has more than {MAX_PIXELS // 1_000_000} million pixels. Send a smaller one."
 
 
-def encode_png(sample: SampleDone, enlarged_to: tuple[int, int] | None = None) -> bytes:
-    """Return the sample as a PNG file that says it is AI-made, of another size than it was drawn at where one is given.
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A picture is on disk."""
 
-    The same sample gives the same bytes.
-    """
-    image = Image.frombytes("RGB", (sample.width, sample.height), sample.rgb)
-    if enlarged_to is not None:
-        image = image.resize(enlarged_to, Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", compress_level=4, pnginfo=origin_of(software()))
-    return buffer.getvalue()
+    generation_id: str
+    file: StoredFile
+
+
+@dataclass(frozen=True, slots=True)
+class NotStored:
+    """A picture could not be written."""
+
+    generation_id: str
+    reason: str
+
+
+Note: TypeAlias = Callable[[Stored | NotStored], None]
+
+
+class Pictures:
+    """Encodes and stores pictures, one after the other, on a thread of its own."""
+
+    def __init__(self, files: FileStore, labels: Labels, note: Note) -> None:
+        self._files = files
+        self._labels = labels
+        self._note = note
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+        self._writer.submit(labels.prepare)
+
+    def store(self, task: Task, drawing: Drawing, sample: SampleDone) -> None:
+        """Begin to store a picture; Stored or NotStored will be noted."""
+        self._writer.submit(self._store, task, drawing, sample)
+
+    def close(self) -> None:
+        """Let pictures that are being written be written."""
+        self._labels.stop()
+        self._writer.shutdown()
+
+    def _store(self, task: Task, drawing: Drawing, sample: SampleDone) -> None:
+        try:
+            chunks = self._labels.chunks(drawing, sample.sample)
+            file = store_picture(self._files, task, sample, chunks, drawing.enlarged_to)
+            self._note(Stored(sample.generation_id, file))
+        except Exception as error:  # noqa: BLE001 whatever it is, unheard of the run would wait for ever
+            _log.exception("task %s: a picture could not be stored", task.id)
+            what = error.strerror if isinstance(error, OSError) else None
+            reason = f"The picture could not be stored: {what or error}. Tell the operator."
+            self._note(NotStored(sample.generation_id, reason))
 
 
 def check_picture(path: Path) -> str:
@@ -54,18 +97,29 @@ def check_picture(path: Path) -> str:
     return kind
 
 
+def encode_sample(sample: SampleDone, chunks: list[bytes], enlarged_to: tuple[int, int] | None = None) -> bytes:
+    """Return the sample as a PNG file, of another size than it was drawn at where one is given.
+
+    The same sample with the same chunks gives the same bytes.
+    """
+    if enlarged_to is None:
+        return encode_png(sample.width, sample.height, sample.rgb, chunks)
+    image = Image.frombytes("RGB", (sample.width, sample.height), sample.rgb)
+    enlarged = image.resize(enlarged_to, Image.Resampling.LANCZOS)
+    return encode_png(*enlarged.size, enlarged.tobytes(), chunks)
+
+
 def store_picture(
     files: FileStore,
-    expect: Callable[[str], None],
     task: Task,
     sample: SampleDone,
+    chunks: list[bytes],
     enlarged_to: tuple[int, int] | None = None,
 ) -> StoredFile:
-    """Encode and write one picture; return what the store keeps about it. `expect` hears its key before it is there."""
-    content = encode_png(sample, enlarged_to)
+    """Encode and write one picture; return what the store keeps about it."""
+    content = encode_sample(sample, chunks, enlarged_to)
     access_key = secrets.token_urlsafe(24)
     key = f"outputs/{task.uuid}/{access_key}.png"
-    expect(key)
     files.write(key, content)
     return StoredFile(
         sample=sample.sample,

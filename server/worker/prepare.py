@@ -7,13 +7,14 @@ from typing import Protocol, cast
 
 from models.card import Card, Value
 from models.catalogue import Catalogue
+from models.file_inputs import file_parameters
 from models.gate.gate import Gate
 from models.generation import SdxlValues, sdxl_values
 from models.plan import StepPlan, plan_of
 from models.plan_timesteps import UnknownSchedule
 from models.plan_weights import schedules_of
 from models.prompt import LoraTag, split_lora_tags
-from models.selection import read_selection
+from models.selection import ADDRESS_FIELD, read_selection
 from models.shipped import drawn_size
 from models.tokens import tokenizers_of
 from models.weights import WeightSet
@@ -36,12 +37,14 @@ class CannotPrepare(Exception):
 class Prepared:
     """A task in the engine's terms. `remarks` are for the task's log, `receipt` for whoever asks what it is drawn with.
 
-    `enlarged_to` is the size at which pictures are delivered, where they are drawn smaller.
+    `values` are the task's own, without files and addresses of clients. `enlarged_to` is the size at which pictures are
+    delivered, where they are drawn smaller.
     """
 
     request: GenerationRequest
     remarks: Sequence[str]
     receipt: JsonObject
+    values: JsonObject
     enlarged_to: tuple[int, int] | None
 
 
@@ -101,6 +104,7 @@ class CardPreparation:
             request=request,
             remarks=notes,
             receipt={**receipt_of(request, self._weights, asked, self._plan(request)), "prompt": report},
+            values=_told(card, task),
             enlarged_to=asked if asked != drawn else None,
         )
 
@@ -139,17 +143,23 @@ class CardPreparation:
         uses: dict[str, LoraUse] = {}
         unknown: list[str] = []
         for tag in tags:
-            path = None if self._weights is None else self._weights.lora_for(tag.name)
-            if path is None:
+            name = None if self._weights is None else self._weights.lora_name(tag.name)
+            if self._weights is None or name is None:
                 unknown.append(tag.name)
             else:
-                uses[path.stem] = LoraUse(
-                    name=path.stem,
-                    path=str(path),
+                uses[name] = LoraUse(
+                    name=name,
+                    path=str(self._weights.loras[name]),
                     weight=tag.weight,
                     text_encoder_weight=tag.text_encoder_weight,
                 )
         return tuple(uses[name] for name in sorted(uses)), unknown
+
+
+def _told(card: Card, task: Task) -> JsonObject:
+    """Return the values that anybody may read: pictures are public, and an address may be a client's secret."""
+    untold = {ADDRESS_FIELD, *(parameter.id for parameter in file_parameters(card))}
+    return {name: value for name, value in task.values.items() if name not in untold}
 
 
 def _drawing(task: Task, values: Mapping[str, Value]) -> SdxlValues:

@@ -6,6 +6,7 @@ A subject is an object; where there is something to say to people it has a `note
 from typing import Final
 
 from models.emphasis import plain_text, read_emphasis
+from models.layouts import weights_name
 from models.plan import StepPlan
 from models.vocabulary import read_vocabulary
 from models.weights import WeightSet
@@ -42,7 +43,7 @@ def notes_of(receipt: JsonObject) -> list[str]:
 
 def _real(request: GenerationRequest, weights: WeightSet) -> JsonObject:
     refiner = weights.refiner if request.use_refiner else None
-    return {"name": weights.base.name, "refiner": refiner.name if refiner else None}
+    return {"name": weights_name(weights.base), "refiner": weights_name(refiner) if refiner else None}
 
 
 def _miniature() -> JsonObject:

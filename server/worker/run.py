@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from pipelines.contract import EngineFacts, GenerationRequest, Stepped
 from server.domain.events import EventType, NewEvent
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import SUCCESS, Claimed, Ending, StoredFile
@@ -11,6 +12,7 @@ from server.domain.types import JsonObject, JsonValue
 from server.ports import Clock, TaskStore
 from server.services.story import ending_events
 from server.worker.log_tail import LogTail, clean
+from server.worker.picture_receipt import Drawing
 from server.worker.prepare import Prepared
 from server.worker.receipt import notes_of
 
@@ -29,12 +31,15 @@ class Run:
         self.lease = claimed.lease
         self.generation_id = f"{claimed.task.id}.{claimed.lease.attempt}.{claimed.lease.token[:8]}"
         self.samples = -1  # unknown until prepared
-        self.enlarged_to: tuple[int, int] | None = None
+        self.request: GenerationRequest | None = None  # until the engine is asked
+        self._values: JsonObject = {}
+        self._enlarged_to: tuple[int, int] | None = None
         self.received = 0
         self.lost = False
         self.over = False
         self.engine_done = True
         self.stop_sent: float | None = None
+        self.last_step: Stepped | None = None
         self._tasks = tasks
         self._clock = clock
         self._log = LogTail()
@@ -79,7 +84,7 @@ class Run:
         """Tell what preparing has found out."""
         for remark in prepared.remarks:
             self.log(remark)
-        self.enlarged_to = prepared.enlarged_to
+        self._values, self._enlarged_to = prepared.values, prepared.enlarged_to
         self.add_to_receipt(prepared.receipt)
 
     def add_to_receipt(self, subjects: JsonObject) -> None:
@@ -88,6 +93,18 @@ class Run:
         for sentence in notes_of(subjects):
             self._log.note(sentence)
         self._writes.append(partial(self._tasks.write_receipt, self.lease, dict(self._receipt)))
+
+    def drawing(self, device: str, facts: EngineFacts) -> Drawing:
+        """Say what its pictures are drawn with: by this engine, which has been asked for them."""
+        assert self.request is not None
+        return Drawing(
+            model=self.task.model,
+            values=self._values,
+            request=self.request,
+            device=device,
+            facts=facts,
+            enlarged_to=self._enlarged_to,
+        )
 
     def stepped(self, payload: JsonObject, *, last: bool) -> None:
         """Report progress, a few times a second at most."""
@@ -148,6 +165,11 @@ class Run:
     def ending(self) -> bool:
         """Whether nothing more is wanted from the engine."""
         return self.lost or self.over or self._ending is not None
+
+    @property
+    def suspect(self) -> bool:
+        """Whether an engine process has died with it: it is drawn alone, and no other task shares its next crash."""
+        return self.task.crashes > 0
 
     @property
     def unwanted(self) -> bool:

@@ -12,12 +12,16 @@ from server.domain.errors import Unavailable
 from server.domain.rescue import Limits
 from server.domain.worker import Worker, WorkerState
 from server.ports import Clock, FileStore, TaskStore, Wakeups, WorkerRegistry
+from server.ports.previews import PreviewBoard
 from server.ports.refusals import RefusalLog
-from server.services.rescue import rescue
-from server.worker.desk import Desk, DeskNote, DeskPorts
+from server.services.rescue import RESCUE_PACE, rescue
+from server.worker.desk import Desk, DeskNote
+from server.worker.desk_ports import DeskPorts
 from server.worker.engine_child import Care, EngineChild
 from server.worker.engine_process import EngineHandle, Exited, Heard
 from server.worker.inputs import InputSource
+from server.worker.labels import Labels
+from server.worker.line import crowding, has_room
 from server.worker.pace import Every
 from server.worker.prepare import Preparation
 
@@ -31,7 +35,8 @@ class Timing:
     `stall` is how long an engine may draw without a word before its process is ended, `load` how long it may load
     without one, `term` how long SIGTERM has before SIGKILL; `retry` is the pause after a write that found the database
     away, `restarts` the pauses before the next engine child, by how many have died since one
-    last finished something.
+    last finished something. `patience` is how long, for each task in hand, another must have waited in the queue before
+    it is taken too, where other workers might take it.
     """
 
     lease: float = 30.0
@@ -44,6 +49,7 @@ class Timing:
     stall: float = 600.0
     load: float = 600.0
     term: float = 3.0
+    patience: float = 1.0
     restarts: tuple[float, ...] = (0.0, 1.0, 5.0, 30.0)
 
 
@@ -59,6 +65,8 @@ class Outside:
     clock: Clock
     engine: EngineHandle
     inputs: InputSource
+    labels: Labels
+    previews: PreviewBoard
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +106,22 @@ class Supervisor:
             clock=outside.clock,
             preparation=preparation,
             inputs=outside.inputs,
+            labels=outside.labels,
+            previews=outside.previews,
             limits=limits,
             stop_grace=timing.stop_grace,
             retry=timing.retry,
             stall=timing.stall,
         )
         self._desk = Desk(self._child, ports, self._inbox.put)
-        self._capacity = 1
+        self._others = 0
         self._stops = 0
         self._draining_since: float | None = None
         self._handed_back_at: float | None = None
         monotonic = outside.clock.monotonic
         self._beat_due = Every(timing.heartbeat, monotonic)
         self._watch_due = Every(timing.watch, monotonic)
-        self._rescue_due = Every(max(timing.lease / 3, timing.watch), monotonic)
+        self._rescue_due = Every(max(timing.lease * RESCUE_PACE, timing.watch), monotonic)
         self._claim_due = Every(timing.poll, monotonic)
 
     def stop(self) -> None:
@@ -201,6 +211,7 @@ class Supervisor:
             state = WorkerState.DRAINING
         self._renew()
         self._out.registry.beat(replace(self._worker, state=state, device=self._child.device))
+        self._others = sum(worker.id != self._worker.id for worker in self._out.registry.alive(self._timing.lease))
 
     def _renew(self) -> None:
         leases = self._desk.leases
@@ -214,12 +225,23 @@ class Supervisor:
             self._out.wakeups.wake()
 
     def _claim(self) -> None:
+        """Take tasks while there is room, and leave some of it to projects that have none in hand.
+
+        Where there are other workers, a task must have waited the longer the more are in hand here: whoever has fewer,
+        or none, comes first.
+        """
         if self._child.bloated:
             if not self._desk:
                 self._child.recycle()
             return
-        while self._child.ready and not self._stops and len(self._desk) < self._capacity:
-            claimed = self._out.tasks.claim(self._worker.id, self._models, self._timing.lease)
+        while self._child.ready and not self._stops and has_room(self._desk.runs, self._child.capacity):
+            claimed = self._out.tasks.claim(
+                self._worker.id,
+                self._models,
+                self._timing.lease,
+                waited=self._timing.patience * len(self._desk) if self._others else 0.0,
+                not_of=crowding(self._desk.runs, self._child.capacity),
+            )
             if claimed is None:
                 return
             self._desk.begin(claimed)

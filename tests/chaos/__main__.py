@@ -1,4 +1,4 @@
-"""`python -m tests.chaos EXPERIMENT …`: one experiment, or the sum of what has been measured of this commit."""
+"""`python -m tests.chaos EXPERIMENT …`: one experiment; `all`: those that this code has no result of, and the sum."""
 
 import argparse
 import json
@@ -13,6 +13,7 @@ from tests.chaos.disk import disk, slow_disk
 from tests.chaos.kills import kills, stops
 from tests.chaos.mutations import mutations
 from tests.chaos.outages import outages
+from tests.chaos.plan import run_plan
 from tests.chaos.stage import facts
 from tests.chaos.times import times
 from tests.chaos.zombies import quiet, zombies
@@ -37,16 +38,22 @@ EXPERIMENTS: Mapping[str, Experiment] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("experiment", choices=sorted(EXPERIMENTS))
+    parser.add_argument("experiment", choices=["all", *sorted(EXPERIMENTS)])
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--tasks", type=int, default=2000)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--away", type=float, default=0)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()
-    result = {"experiment": args.experiment, **facts(args.database, args.seed), **EXPERIMENTS[args.experiment](args)}
+    if args.experiment == "all":
+        return run_plan(args.out)
+    if args.experiment == "outages":
+        args.database = "postgres"
+    words = [word for word in sys.argv[1:] if word not in {"--out", str(args.out)}]
+    result = {"experiment": args.experiment, "words": words, **facts(args.database, args.seed)}
+    result |= EXPERIMENTS[args.experiment](args)
     args.out.mkdir(parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     path = args.out / f"chaos-{args.experiment}-{args.database}-{stamp}.json"

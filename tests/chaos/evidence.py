@@ -95,7 +95,7 @@ class Evidence:
     writes: Sequence[Write] = ()
     faults: Mapping[str, int] = field(default_factory=dict)
     orphans: Sequence[str] = ()
-    """Files that neither a row nor a note to erase them names."""
+    """Files that neither a row nor a note to erase them names, and that the collector left."""
     aside: Sequence[str] = ()
     """Temporary files that their writers left."""
     leaks: Sequence[str] = ()

@@ -34,6 +34,7 @@ def kills(
         nemesis = Nemesis(it.site, places, it.history, seed, thaw_after=LEASE + 1)
         crowd = it.crowd(Mix(tasks=tasks, poison=0.002), seed)
         nemesis.look()
+        nemesis.wait_for_api()
         began = time.monotonic()
         with crowd.at_work():
             _torment(nemesis, lambda: crowd.submitting and time.monotonic() - began < seconds, rng, crowd, it)

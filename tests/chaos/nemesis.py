@@ -98,7 +98,11 @@ class Nemesis:
             if place.command == "worker":
                 place.process.wait_for("engine ready", within)
             else:
-                eventually(self._answers, within=within, every=0.1)
+                self.wait_for_api(within)
+
+    def wait_for_api(self, within: float = 120) -> None:
+        """Wait until the API can work."""
+        eventually(self._answers, within=within, every=0.1)
 
     def _answers(self) -> bool:
         try:

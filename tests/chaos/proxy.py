@@ -86,10 +86,7 @@ class Proxy:
         def run() -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 self._loop.run_until_complete(task)
-            left = asyncio.all_tasks(self._loop)
-            for each in left:
-                each.cancel()
-            self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            self._loop.run_until_complete(_end_the_others())
             self._loop.close()
 
         thread = threading.Thread(target=run, daemon=True)
@@ -108,3 +105,10 @@ async def _drip(data: bytes, sink: asyncio.StreamWriter) -> None:
         sink.write(data[start : start + 64])
         await sink.drain()
         await asyncio.sleep(0.002)
+
+
+async def _end_the_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for each in others:
+        each.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

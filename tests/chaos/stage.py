@@ -16,9 +16,12 @@ from typing import Any
 
 from sqlalchemy import text
 
+from server.adapters.files import LocalFiles
+from server.adapters.sql.removals import SqlFileKeeper
 from server.adapters.sql.schema import upgrade
 from server.domain.lifecycle import TERMINAL
 from server.services.projects import Credentials
+from server.services.retention import collect_orphans
 from tests.chaos.clients import Crowd, Mix
 from tests.chaos.evidence import Evidence, check_database, read_files, read_logs, read_tasks
 from tests.chaos.history import History, read_history
@@ -29,6 +32,8 @@ from tests.postgres import DURABLE, Cluster, running_cluster
 
 ROOT = Path(__file__).parents[2]
 LEASE = 3.0
+_UNDER_TEST = ("server", "pipelines", "models", "migrations")
+"""Results of one commit of these may be summed, whatever else has changed."""
 _ENDED = ", ".join(f"'{status.value}'" for status in TERMINAL)
 
 
@@ -75,6 +80,7 @@ class Stage:
         """Gather what a checker looks at. Every process must have ended. `pictures` is their folder, if elsewhere."""
         self.history.close()
         tasks, events, hooks = read_tasks(self.site.database)
+        collect_orphans(SqlFileKeeper(self.site.database), LocalFiles(pictures or self.site.settings.files_folder), 0)
         files, orphans, aside = read_files(self.site.database, pictures or self.site.settings.files_folder)
         secrets = [self.credentials.api_key, *([self.credentials.api_secret] if self.credentials.api_secret else [])]
         secrets += [task.token for task in list(tasks.values())[:200]]
@@ -164,8 +170,8 @@ def facts(kind: str, seed: int) -> dict[str, Any]:
     return {
         "database": kind,
         "seed": seed,
-        "commit": git("rev-parse", "--short=12", "HEAD").strip(),
-        "changed": bool(git("status", "--porcelain", "server", "pipelines", "models", "migrations").strip()),
+        "commit": git("log", "-1", "--format=%h", "--abbrev=12", "--", *_UNDER_TEST).strip(),
+        "changed": bool(git("status", "--porcelain", *_UNDER_TEST).strip()),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "packages": {name: version(name) for name in ("sqlalchemy", "psycopg", "fastapi", "uvicorn")},

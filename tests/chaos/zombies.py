@@ -10,8 +10,13 @@ from tests.chaos.nemesis import QUIET, Nemesis, Place
 from tests.chaos.stage import LEASE, judge, stage
 
 
-def zombies(kind: str, *, seconds: float, seed: int, workers: int = 4, freeze_every: int = 40) -> dict[str, Any]:
-    """Freeze each worker about every so many writes, and let it go on when its tasks are others' by now."""
+def zombies(
+    kind: str, *, seconds: float, seed: int, workers: int = 4, freeze_every: int = 40, thaws: int = 10**9
+) -> dict[str, Any]:
+    """Freeze each worker about every so many writes, and let it go on when its tasks are others' by now.
+
+    It ends after so many seconds, or thaws.
+    """
     rng = random.Random(seed)
     switches = (f"{rng.choice(['writing', 'file_named', 'ended'])}:~{freeze_every}:stop" for _ in count())
     with stage(kind, EASEL_LEASE_SECONDS="1.5", EASEL_HEARTBEAT_SECONDS="0.5") as it:
@@ -22,16 +27,17 @@ def zombies(kind: str, *, seconds: float, seed: int, workers: int = 4, freeze_ev
         nemesis.look()
         began = time.monotonic()
         with crowd.at_work():
-            while time.monotonic() - began < seconds:
+            while time.monotonic() - began < seconds and nemesis.did["worker thawed"] < thaws:
                 nemesis.look()
                 crowd.room(it.unfinished)
                 time.sleep(0.1)
+            tormented = time.monotonic() - began
             crowd.give_up()
             nemesis.calm()
             it.settle(nemesis, crowd)
         it.stop(places)
         result = judge(it.evidence(nemesis))
-    return {**result, "seconds": round(seconds, 1), "thawed": nemesis.did["worker thawed"]}
+    return {**result, "seconds": round(tormented, 1), "thawed": nemesis.did["worker thawed"]}
 
 
 def quiet(kind: str, *, tasks: int, seed: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What every engine promises, whatever draws its pictures."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from pipelines.contract import (
     Finished,
     GenerationRequest,
     Phase,
+    Preview,
     SampleDone,
     Started,
     Stepped,
@@ -21,7 +23,10 @@ from pipelines.fake import FakeEngine
 from pipelines.sdxl import SdxlEngine
 from tests.sdxl import Miniature, miniature_fixture, request_for, run_dry  # noqa: F401 - a fixture
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning",
+    "ignore:__array_wrap__ must accept context:DeprecationWarning",
+)
 
 ANSWERS = (Finished, Failed, Withdrawn)
 
@@ -236,6 +241,146 @@ def test_a_withdrawal_leaves_the_others_alone(engine):
     events = run_dry(engine)
     assert of_kind(events, SampleDone) == alone
     assert of_kind(events, Finished) == [Finished("kept")]
+
+
+# ── many in flight ───────────────────────────────────────────────────────────────────────────────────────────────────
+def admit_all(engine: Engine, *requests: GenerationRequest) -> None:
+    for request in requests:
+        engine.admit(request)
+
+
+def of_generation(events: list[EngineEvent], generation_id: str) -> list[EngineEvent]:
+    return [event for event in events if event.generation_id == generation_id]
+
+
+def test_there_is_room_for_several(engine):
+    assert engine.capacity > 1
+
+
+def test_a_short_generation_overtakes_a_long_one(engine):
+    engine.admit(request_for("long", samples=4, steps=20, use_refiner=False))
+    before = step_until(engine, Stepped, 3)
+    engine.admit(request_for("short", steps=4, use_refiner=False))
+    events = before + run_dry(engine)
+    answers = [event.generation_id for event in of_kind(events, Finished)]
+    assert answers == ["short", "long"]
+
+
+def test_a_long_generation_goes_on_beside_short_ones(engine):
+    engine.admit(request_for("long", samples=2, steps=10, use_refiner=False))
+    events: list[EngineEvent] = []
+    for number in range(6):
+        engine.admit(request_for(f"short {number}", steps=4, use_refiner=False))
+        while Finished(f"short {number}") not in events:
+            events.extend(engine.step())
+    assert len(of_kind(of_generation(events, "long"), Stepped)) >= 4
+    run_dry(engine)
+
+
+def test_each_ones_story_is_its_own_and_exact(engine):
+    alone = {
+        name: draw(engine, request_for(name, samples=2, seed=seed)) for name, seed in (("a", 1), ("b", 2), ("c", 3))
+    }
+    admit_all(engine, *(request_for(name, samples=2, seed=seed) for name, seed in (("a", 1), ("b", 2), ("c", 3))))
+    events = run_dry(engine)
+    order = [event.generation_id for event in of_kind(events, Stepped)]
+    assert order != sorted(order), "they must interleave, or this shows nothing"
+    for name, story in alone.items():
+        assert of_generation(events, name) == story
+
+
+def test_a_picture_comes_before_anybodys_next_step(engine):
+    admit_all(engine, request_for("a", samples=2), request_for("b", samples=2))
+    events = of_kind(run_dry(engine), Stepped, SampleDone)
+    for sample, generation_id in ((0, "a"), (1, "a"), (0, "b"), (1, "b")):
+        mine = [event for event in events if event.generation_id == generation_id and event.sample == sample]
+        assert events.index(mine[-1]) == events.index(mine[-2]) + 1
+
+
+def test_one_of_several_is_withdrawn_and_says_exactly_how_far_it_came(engine):
+    alone = of_kind(draw(engine, request_for("kept", seed=5)), SampleDone)
+    admit_all(engine, request_for("kept", seed=5), request_for("gone", samples=2), request_for("kept too"))
+    events = step_until(engine, Stepped, 5)
+    steps = len(of_kind(of_generation(events, "gone"), Stepped))
+    engine.withdraw("gone")
+    (answer,) = engine.step()
+    assert isinstance(answer, Withdrawn)
+    assert (answer.generation_id, answer.step) == ("gone", steps)
+    rest = run_dry(engine)
+    assert of_generation(rest, "gone") == []
+    assert {event.generation_id for event in of_kind(rest, Finished)} == {"kept", "kept too"}
+    assert of_kind(of_generation(events + rest, "kept"), SampleDone) == alone
+
+
+def test_one_of_several_fails_and_the_others_are_drawn(engine, case):
+    alone = of_kind(draw(engine, request_for("good", seed=5)), SampleDone)
+    admit_all(engine, request_for("good", seed=5), case.doomed("bad"), request_for("good too"))
+    events = run_dry(engine)
+    assert {event.generation_id: type(event) for event in of_kind(events, *ANSWERS)} == {
+        "good": Finished,
+        "bad": Failed,
+        "good too": Finished,
+    }
+    assert isinstance(of_generation(events, "bad")[-1], Failed)
+    assert of_kind(of_generation(events, "good"), SampleDone) == alone
+
+
+# ── previews ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_nobody_asks_and_no_preview_is_made(engine):
+    assert of_kind(draw(engine, request_for(samples=2)), Preview) == []
+
+
+def test_whoever_watches_sees_every_sample_on_its_way(engine):
+    engine.admit(request_for(samples=2, width=128, height=64))
+    engine.watch("g1", 0.0)
+    events = run_dry(engine)
+
+    previews, steps = of_kind(events, Preview), of_kind(events, Stepped)
+    assert [(it.sample, it.step, it.total_steps) for it in previews] == [
+        (it.sample, it.step, it.total_steps) for it in steps
+    ]
+    for preview in previews:
+        assert (preview.width, preview.height) == (16, 8)
+        assert len(preview.rgb) == 16 * 8 * 3
+        assert preview.generation_id == "g1"
+
+
+def test_an_interval_bounds_the_previews(engine):
+    engine.admit(request_for(samples=2))
+    engine.watch("g1", 3600.0)
+    assert len(of_kind(run_dry(engine), Preview)) == 1
+
+
+def test_watching_ends(engine):
+    engine.admit(request_for())
+    engine.watch("g1", 0.0)
+    step_until(engine, Preview)
+    engine.watch("g1", None)
+    assert of_kind(run_dry(engine), Preview) == []
+    assert of_kind(draw(engine, request_for()), Preview) == [], "the next of that name is not watched"
+
+
+def test_a_watched_picture_is_the_same_picture(engine):
+    alone = of_kind(draw(engine, request_for()), SampleDone)
+    engine.admit(request_for())
+    engine.watch("g1", 0.0)
+    assert of_kind(run_dry(engine), SampleDone) == alone
+
+
+def test_only_the_watched_one_is_shown_and_nobody_is_for_an_unknown_name(engine):
+    engine.watch("seen", 0.0)  # before it is there
+    for name in ("hidden", "seen"):
+        engine.admit(request_for(name))
+    assert of_kind(step_until(engine, Stepped), Preview) == []
+    engine.watch("seen", 0.0)
+    engine.watch("nobody", 0.0)
+    assert {event.generation_id for event in of_kind(run_dry(engine), Preview)} == {"seen"}
+
+
+def test_the_facts_say_what_draws(engine):
+    assert engine.facts.dtype
+    for settings in engine.facts.noise_schedulers.values():
+        assert json.loads(json.dumps(settings)) == settings
 
 
 # ── idle ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

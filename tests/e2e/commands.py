@@ -18,6 +18,7 @@ class Easels:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = folder / "data"
+        self.patience = 60.0  # seconds for a command
 
     def __call__(self, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
         environment = {name: value for name, value in os.environ.items() if not name.startswith("EASEL_")}
@@ -29,7 +30,7 @@ class Easels:
             check=False,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=self.patience,
         )
 
     def refuses(self, *words: str, **settings: str) -> str:

@@ -40,6 +40,35 @@ def test_a_run_without_a_size_is_quick_and_says_what_drew_it(easel):
         assert receipt[subject]["note"] in log
 
 
+def test_detail_tells_how_the_prompt_was_read(easel):
+    tags, filler = "<lora:Studio-Trigger:0.5:0.2>, <lora:ink>", "masterpiece, " * 40
+    prompt = f"{tags}, {filler}a (red:1.3) circle BREAK on a [blue] background"
+    task = easel.finish(prompt=prompt, negativePrompt="(green)", steps="2", refiner="--only_base_model")
+
+    report = task["receipt"]["prompt"]
+    assert report["prompt"]["tokens"] == [74, 9, 4]
+    assert report["prompt"]["weights"] == [{"text": "red", "weight": 1.3}, {"text": "blue", "weight": 0.9091}]
+    assert (report["prompt"]["breaks"], report["negativePrompt"]["tokens"], report["chunks"]) == (1, [1], 3)
+    assert report["loras"] == {
+        "used": [{"name": "Studio-Trigger", "weight": 0.5, "textEncoderWeight": 0.2}],
+        "unknown": ["ink"],
+        "dropped": [],
+    }
+
+
+def test_a_plan_sees_the_weights_and_is_what_is_drawn(easel):
+    prompt = "<lora:studio-trigger:0.5> <lora:ink:1> a red circle " + "on a blue background " * 30
+    asked = {"prompt": prompt, "width": "256", "height": "256", "steps": "6", "stepsRefiner": "5", "samples": "1"}
+    plan = easel.post("Plan/hevok/studio-trigger", {**asked, "seed": "1"}).json()["plan"]
+
+    assert (plan["drawn"], plan["delivered"]) == ({"width": 128, "height": 128}, {"width": 256, "height": 256})
+    assert [(it["name"], it["status"]) for it in plan["loras"]] == [("Studio-Trigger", "installed"), ("ink", "unknown")]
+    assert plan["prompt"]["chunks"] == 2
+    task = easel.finish(**asked)
+    assert task["receipt"]["plan"]["steps"] == plan["steps"]
+    assert task["receipt"]["prompt"]["prompt"] == plan["prompt"]["prompt"]
+
+
 def test_what_is_asked_for_explicitly_is_kept(easel):
     asked = {"width": "200", "height": "96", "steps": "12", "stepsRefiner": "5", "refiner": "--only_base_model"}
     task = easel.finish(**asked)

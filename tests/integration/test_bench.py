@@ -30,6 +30,37 @@ def test_a_quick_run_writes_a_result_that_names_no_machine(tmp_path: Path):
     assert "H7" in done.stdout
 
 
+def test_a_quick_run_of_the_engine_writes_a_result(tmp_path: Path):
+    command = [sys.executable, "-m", "bench.engine", "--quick", "--threads", "1", "--into", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
+    assert done.returncode == 0, done.stderr
+
+    result = json.loads(next(tmp_path.glob("engine-*.json")).read_text())
+    assert {figure["goal"] for figure in result["figures"]} == {"E1", "E2", "E3"}
+    assert "torch" in result["machine"]["packages"]
+    assert all(figure["ours"]["low"] > 0 and figure["reference"]["low"] > 0 for figure in result["figures"])
+    assert "E3" in done.stdout
+
+
+def test_a_quick_run_of_the_png_bench_compares_every_kind(tmp_path: Path):
+    command = [sys.executable, "-m", "bench.png", "--quick", "--into", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
+    assert done.returncode == 0, done.stderr
+
+    result = json.loads(next(tmp_path.glob("png-*.json")).read_text())
+    assert [kind["name"].split(",")[0] for kind in result["kinds"]] == [
+        "like photographs",
+        "flat",
+        "the miniature's",
+        "the miniature's",
+    ]
+    for kind in result["kinds"]:
+        assert len(kind["ours"]) == len(kind["pillow"]) > 0
+        assert kind["size_ratio"] == kind["our_bytes"] / kind["pillow_bytes"]
+    assert result["longest_pause_ms"] > 0
+    assert str(ROOT) not in json.dumps(result)
+
+
 def test_a_quick_run_of_the_queue_writes_a_result(tmp_path: Path):
     command = [sys.executable, "-m", "bench.queue", "--quick", "--only", "Q1,Q5", "--into", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)

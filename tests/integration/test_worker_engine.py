@@ -246,17 +246,3 @@ def test_a_bloated_engine_is_replaced_between_two_tasks_and_nothing_is_lost(tmp_
         assert [(task.pexit, task.attempt, task.crashes) for task in tasks] == [("0", 1, 0)] * 3
         at.wait(lambda: at.engine.starts == 4)
         assert at.engine.ended == ["SIGTERM"] * 3
-
-
-def test_a_picture_is_expected_before_it_is_written_and_no_more_once_it_has_a_row(tmp_path):
-    with shop(ScriptedEngine(), tmp_path) as at:
-        noted: list[tuple[bool, set[str]]] = []
-        at.troubled.at_write = lambda _number, verb: (
-            noted.append((at.files_on_disk() > 0, set(at.stores._dropped))) if verb == "add_file" else None
-        )
-        task = at.finish(at.run(samples=1))
-
-        [(written, expected)] = noted
-        assert written
-        assert expected == {file.key for file in task.files}
-        assert at.stores._dropped == {}

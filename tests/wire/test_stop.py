@@ -1,5 +1,6 @@
 """Cancel and kill: exact to the task, idempotent, each in its place (sections 3.4 and 3.5)."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -44,6 +45,21 @@ def test_a_running_task_is_killed_and_its_neighbour_goes_on(easel, running):
     assert easel.until(neighbour["socketaccesstoken"], "task_postprocess_end")["pexit"] == "0"
     killed = easel.detail(running["socketaccesstoken"])
     assert (killed["status"], killed["pexit"], killed["outputs"]) == ("task_cancel", "", [])
+
+
+def test_a_killed_task_tells_what_it_took(easel, running):
+    token = running["socketaccesstoken"]
+    assert easel.detail(token)["killreceipt"] == {}
+    easel.post("Task/Kill", {"socketaccesstoken": token})
+    deadline = time.monotonic() + 20
+    while not (receipt := easel.detail(token)["killreceipt"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    assert receipt["means"] in {"step boundary", "SIGTERM", "SIGKILL"}
+    assert receipt["milliseconds"] >= 0
+    assert 0 <= receipt["step"] <= receipt["steptotal"]
+    assert easel.detail(token)["status"] == "task_cancel"
 
 
 def test_a_running_task_can_not_be_cancelled(easel, running):

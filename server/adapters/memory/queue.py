@@ -1,11 +1,12 @@
 """The queue's limits, its run keys and the view of it, over the dictionaries of `MemoryStores`."""
 
+import sys
 from collections.abc import Callable, Sequence
 from threading import Lock
 
 from server.adapters.memory.projects import MemoryProjects
 from server.adapters.memory.row import MemoryRow
-from server.domain.errors import KeyReused, QueueFull
+from server.domain.errors import KeyReused, NotAuthorized, QueueFull
 from server.domain.expectation import QueueSight
 from server.domain.lifecycle import TaskStatus
 from server.domain.quota import Quota, refusal
@@ -34,18 +35,41 @@ class MemoryQueue(MemoryProjects):
     def sight(self, task: Task, most: int) -> QueueSight:
         """See `QueueView.sight`."""
         with self._lock:
-            tasks = [row.task for row in self._rows.values()]
-            queued = [one for one in tasks if one.status is TaskStatus.QUEUE]
-            ahead = sum((one.turn, one.id) < (task.turn, task.id) for one in queued)
-            done = [one.times for one in tasks if one.model == task.model and one.pexit == SUCCESS]
-            done.sort(key=lambda times: times[TaskStatus.END], reverse=True)
-            return QueueSight(
-                now=self._now(),
-                ahead=ahead if ahead <= most else None,
-                running=sum(row.token is not None for row in self._rows.values()),
-                recent=[times[TaskStatus.END] - times[TaskStatus.ACCEPT] for times in done[:20]],
-                held_back=self._full(task.project_id),
-            )
+            return self._look(task.project_id, (task.turn, task.id), task.model, most)
+
+    def foresight(self, project_id: ProjectId, model: str, most: int) -> QueueSight:
+        """See `QueueView.foresight`."""
+        with self._lock:
+            if project_id not in self._projects:
+                raise NotAuthorized
+            return self._look(project_id, (self._next_turn(project_id), sys.maxsize), model, most)
+
+    def latest(self, model: str, limit: int) -> Sequence[Task]:
+        """See `QueueView.latest`."""
+        with self._lock:
+            return self._successes(model)[:limit]
+
+    def _look(self, project_id: ProjectId, place: tuple[int, int], model: str, most: int) -> QueueSight:
+        queued = [row.task for row in self._rows.values() if row.task.status is TaskStatus.QUEUE]
+        ahead = sum((one.turn, one.id) < place for one in queued)
+        times = [one.times for one in self._successes(model)]
+        return QueueSight(
+            now=self._now(),
+            ahead=ahead if ahead <= most else None,
+            running=sum(row.token is not None for row in self._rows.values()),
+            recent=[each[TaskStatus.END] - each[TaskStatus.ACCEPT] for each in times[:20]],
+            held_back=self._full(project_id),
+        )
+
+    def _successes(self, model: str) -> Sequence[Task]:
+        tasks = (row.task for row in self._rows.values())
+        done = [one for one in tasks if one.model == model and one.pexit == SUCCESS]
+        return sorted(done, key=lambda one: one.times[TaskStatus.END], reverse=True)
+
+    def _next_turn(self, project_id: ProjectId) -> int:
+        queued = [row.task for row in self._rows.values() if row.task.status is TaskStatus.QUEUE]
+        own = [task.turn for task in queued if task.project_id == project_id]
+        return max(max(own, default=0), min((task.turn for task in queued), default=0)) + 1
 
     def _recall(self, new: NewTask) -> Task | None:
         kept = new.run_key and self._run_keys.get((new.project_id, new.run_key.text))

@@ -3,11 +3,13 @@
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from server.domain.events import EventType, NewEvent, TaskEvent
-from server.domain.lifecycle import LEASED, TaskStatus
+from server.domain.kill import Killed, KillReceipt
+from server.domain.lifecycle import LEASED, UNDRAWN, TaskStatus
+from server.domain.preview import Preview
 from server.domain.task import Claimed, Lease, Progress, Task
 from server.domain.types import JsonObject
 
@@ -22,6 +24,9 @@ class MemoryRow:
     until: float = 0.0
     version: int = 0
     payload: JsonObject | None = None
+    wanted_until: float = 0.0
+    preview: Preview | None = None
+    preview_version: int = 0
 
     @property
     def progress(self) -> Progress | None:
@@ -40,8 +45,15 @@ class MemoryRow:
         self.task = replace(self.task, status=to, times={to: now, **self.task.times})
         if to not in LEASED:
             self.token = None
+        self._take_down_preview(to)
         self.log([*before, NewEvent(EventType.of(to))], now)
         return self.task
+
+    def _take_down_preview(self, to: TaskStatus) -> None:
+        if to is TaskStatus.QUEUE or to not in UNDRAWN:
+            self.preview = None
+        if to not in UNDRAWN:
+            self.wanted_until = 0.0
 
     def log(self, events: Sequence[NewEvent], now: float) -> None:
         """Append events under the next numbers."""
@@ -58,6 +70,14 @@ class MemoryRow:
                 )
             )
         self.task = replace(self.task, last_seq=self.task.last_seq + len(events))
+
+    def write_kill(self, killed: Killed, freed: float) -> None:
+        """Write a kill receipt, if this attempt was killed while it ran and has none."""
+        task, times = self.task, self.task.times
+        running = TaskStatus.ACCEPT in times and task.status is TaskStatus.CANCEL
+        if running and task.attempt == killed.attempt and task.kill is None:
+            passed = max(0, round(1000 * (freed - times[TaskStatus.CANCEL])))
+            self.task = replace(task, kill=KillReceipt(**asdict(killed), milliseconds=passed))
 
     def grant(self, until: float) -> Claimed:
         """Lend the task under a fresh lease."""

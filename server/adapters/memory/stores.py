@@ -9,11 +9,13 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from server.adapters.memory.files import MemoryFiles
+from server.adapters.memory.previews import MemoryPreviewBoard
 from server.adapters.memory.row import MemoryRow, plain
 from server.adapters.memory.runs import count_runs
 from server.adapters.memory.webhooks import MemoryWebhooks
 from server.domain.errors import LeaseLost, NotAuthorized
 from server.domain.events import NewEvent
+from server.domain.kill import Killed
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
 from server.domain.quota import Quota
 from server.domain.runs import RunCount
@@ -34,6 +36,7 @@ class MemoryStores(MemoryFiles):
         super().__init__(now, Lock(), quota)
         self._workers: dict[WorkerId, tuple[float, Worker]] = {}
         self._task_ids, self._file_ids = count(1), count(1)
+        self.previews = MemoryPreviewBoard(self._rows, self._lock, now)
         self.webhooks = MemoryWebhooks(self._lock, now, lambda task_id: self._rows[task_id].task)
 
     # ── Reads ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -51,8 +54,6 @@ class MemoryStores(MemoryFiles):
             if earlier is not None:
                 return earlier
             queued = [row.task for row in self._rows.values() if row.task.status is TaskStatus.QUEUE]
-            own = max((task.turn for task in queued if task.project_id == new.project_id), default=0)
-            lowest = min((task.turn for task in queued), default=0)
             self._check_room(new.project_id, queued)
             task = Task(
                 id=TaskId(next(self._task_ids)),
@@ -66,7 +67,7 @@ class MemoryStores(MemoryFiles):
                 base_url=new.base_url,
                 cps=new.cps,
                 status=TaskStatus.QUEUE,
-                turn=max(own, lowest) + 1,
+                turn=self._next_turn(new.project_id),
                 attempt=0,
                 crashes=0,
                 last_seq=0,
@@ -119,15 +120,25 @@ class MemoryStores(MemoryFiles):
             self.webhooks.owe(cancelled)
             return cancelled
 
-    def claim(self, worker_id: WorkerId, models: Collection[str], seconds: float) -> Claimed | None:
+    def claim(
+        self,
+        worker_id: WorkerId,
+        models: Collection[str],
+        seconds: float,
+        *,
+        waited: float = 0.0,
+        not_of: Collection[ProjectId] = (),
+    ) -> Claimed | None:
         """See `TaskStore.claim`."""
         del worker_id  # a row in memory has nobody to tell who holds it
         with self._lock:
+            now = self._now()
             queued = (row for row in self._rows.values() if row.task.status is TaskStatus.QUEUE)
-            ready = [row for row in queued if row.task.model in models and not self._full(row.task.project_id)]
+            old = [row for row in queued if not waited or row.task.times[TaskStatus.QUEUE] <= now - waited]
+            wanted = (row for row in old if row.task.model in models and row.task.project_id not in not_of)
+            ready = [row for row in wanted if not self._full(row.task.project_id)]
             if not ready:
                 return None
-            now = self._now()
             row = min(ready, key=lambda row: (row.task.turn, row.task.id))
             row.task = replace(row.task, attempt=row.task.attempt + 1)
             row.enter(TaskStatus.ACCEPT, now)
@@ -165,6 +176,13 @@ class MemoryStores(MemoryFiles):
             row = self._held(lease, LEASED)
             row.task = replace(row.task, receipt=plain(body))
 
+    def write_kill(self, killed: Killed, ago: float) -> None:
+        """See `TaskStore.write_kill`."""
+        with self._lock:
+            row = self._rows.get(killed.task_id)
+            if row is not None:
+                row.write_kill(killed, self._now() - ago)
+
     def add_file(self, lease: Lease, file: StoredFile) -> None:
         """See `TaskStore.add_file`. The same sample recorded again takes the first one's place."""
         with self._lock:
@@ -178,7 +196,6 @@ class MemoryStores(MemoryFiles):
             )
             others = [it for it in row.task.files if it.sample != file.sample]
             files = sorted([*others, output], key=lambda it: it.sample)
-            self._dropped.pop(file.key, None)
             row.task = replace(row.task, files=tuple(files))
 
     def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:

@@ -51,7 +51,7 @@ class Admission:
     def __init__(self, database: Database, quota: Quota) -> None:
         self._database = database
         self._quota = quota
-        self._counting = _counting(quota)
+        self._counting = counting(quota)
 
     def submit(self, work: Callable[[Connection, Check], _T], look: Callable[[Connection], tuple[_T] | None]) -> _T:
         """Run a transaction that queues one task, with the check it must make before; `look` as in `Database.write`.
@@ -105,14 +105,16 @@ def wait_to_claim(quota: Quota) -> Select[Any]:
 
 def something_queued() -> ColumnElement[bool]:
     """Return the condition that a task waits in the queue: a look at the first entry of an index."""
-    return select(TASKS.c.id).where(_QUEUED).exists()
+    # Not EXISTS: a planner that knows of many queued tasks looks for one in the table, behind all finished ones.
+    return select(func.min(TASKS.c.turn)).where(_QUEUED).scalar_subquery().is_not(None)
 
 
-def _counting(quota: Quota) -> Select[int | None, int, int]:
+def counting(quota: Quota) -> Select[int | None, int, int]:
     """Return the project's own limit, its queued tasks, and everybody's: each counted only if a limit needs it."""
     own = select(func.count()).select_from(TASKS).where(_QUEUED, TASKS.c.project_id == _PROJECT).scalar_subquery()
     limited = PROJECTS.c.queued_limit.is_not(None) if quota.queued is None else literal(value=True)
-    first = select(TASKS.c.id).where(_QUEUED).limit(quota.total).subquery()
+    # In order, though it does not matter: it is the index that is read then, whatever a planner thinks of the table.
+    first = select(TASKS.c.id).where(_QUEUED).order_by(TASKS.c.turn, TASKS.c.id).limit(quota.total).subquery()
     total = literal(0) if quota.total is None else select(func.count()).select_from(first).scalar_subquery()
     queued = case((limited, own), else_=0)
     return select(PROJECTS.c.queued_limit, queued, total).where(PROJECTS.c.id == _PROJECT)

@@ -20,7 +20,7 @@ _BATCH: Final = 1000
 # Made once: the hub reads them many times a second.
 _IDS: Final[BindParameter[Any]] = bindparam("task_ids", expanding=True)
 _VERSION: Final = func.coalesce(TASK_PROGRESS.c.version, 0)
-_HEADS: Final = (
+HEADS: Final = (
     select(TASKS.c.id, TASKS.c.last_seq, _VERSION)
     .select_from(TASKS.outerjoin(TASK_PROGRESS))
     .where(TASKS.c.id.in_(_IDS))
@@ -67,7 +67,7 @@ class SqlEventLog:
 
 
 def _heads(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[TaskId, Head]:
-    rows = connection.execute(_HEADS, {_IDS.key: list(task_ids)})
+    rows = connection.execute(HEADS, {_IDS.key: list(task_ids)})
     return {task_id: Head(last_seq=last_seq, progress_version=version) for task_id, last_seq, version in rows}
 
 

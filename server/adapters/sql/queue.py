@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import Connection, Update, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Update, bindparam, func, insert, select, update
 
 from server.adapters.sql.admission import open_to_claims
 from server.adapters.sql.expressions import Now, is_one_of
@@ -33,6 +33,11 @@ def next_turn(connection: Connection, project_id: ProjectId) -> int:
     # The project's row is locked until commit: of two Runs at the same moment, the second sees the first one's turn.
     # Without it a flood over many connections would take many turns at once.
     hold_project(connection, project_id)
+    return coming_turn(connection, project_id)
+
+
+def coming_turn(connection: Connection, project_id: ProjectId) -> int:
+    """Return the turn that the project's next task would have now; nothing is locked."""
     row = connection.execute(_TURNS, {_PROJECT.key: project_id}).one()
     return max(row[0] or 0, row[1] or 0) + 1
 
@@ -67,15 +72,27 @@ def insert_task(connection: Connection, new: NewTask, turn: int) -> Row:
 
 
 def claiming(
-    worker_id: WorkerId, models: Collection[str], seconds: float, quota: Quota = NO_QUOTA, token: str | None = None
+    worker_id: WorkerId,
+    models: Collection[str],
+    seconds: float,
+    quota: Quota = NO_QUOTA,
+    token: str | None = None,
+    *,
+    waited: float = 0.0,
+    not_of: Collection[ProjectId] = (),
 ) -> Update:
     """Return the claim: the first of the queue, of a project that may run one more, that nobody else is taking now.
 
     `token` is the lease token; by default the database makes one.
     """
+    narrowed: list[ColumnElement[bool]] = []
+    if waited:
+        narrowed.append(TASKS.c[time_column(TaskStatus.QUEUE)] <= Now() - waited)
+    if not_of:
+        narrowed.append(TASKS.c.project_id.not_in(not_of))
     first = (
         select(TASKS.c.id)
-        .where(_QUEUED, TASKS.c.model.in_(models), open_to_claims(quota))
+        .where(_QUEUED, TASKS.c.model.in_(models), open_to_claims(quota), *narrowed)
         .order_by(TASKS.c.turn, TASKS.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -6,10 +6,12 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import BindParameter, Connection, bindparam, select
 
+from server.adapters.sql.kills import kills_of
 from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.tables import FILES, TASKS, time_column
 from server.adapters.sql.upload_tables import TASK_REMOVALS
 from server.domain.files import Reason
+from server.domain.kill import KillReceipt
 from server.domain.lifecycle import TERMINAL, TaskStatus
 from server.domain.task import Claimed, Lease, Output, Task
 from server.domain.types import JsonObject, TaskId
@@ -36,7 +38,11 @@ Row: TypeAlias = Mapping[Any, Any]
 
 
 def task_of(
-    row: Row, files: Sequence[Output] = (), removed: Reason | None = None, receipt: JsonObject | None = None
+    row: Row,
+    files: Sequence[Output] = (),
+    removed: Reason | None = None,
+    receipt: JsonObject | None = None,
+    kill: KillReceipt | None = None,
 ) -> Task:
     """Return the task a row describes."""
     return Task(
@@ -46,6 +52,7 @@ def task_of(
         files=tuple(files),
         removed=removed,
         receipt=receipt or {},
+        kill=kill,
     )
 
 
@@ -81,7 +88,10 @@ def tasks_of(connection: Connection, rows: Sequence[Row]) -> list[Task]:
     files, receipts = files_of(connection, ids), receipts_of(connection, ids)
     bare = [row["id"] for row in rows if row["id"] not in files and TaskStatus(row["status"]) in TERMINAL]
     removed = _removals_of(connection, bare)
-    return [task_of(row, files.get(row["id"], ()), removed.get(row["id"]), receipts.get(row["id"])) for row in rows]
+    kills = kills_of(connection, [row["id"] for row in rows if row["status"] == TaskStatus.CANCEL.value])
+    return [
+        task_of(row, files.get(it := row["id"], ()), removed.get(it), receipts.get(it), kills.get(it)) for row in rows
+    ]
 
 
 def _removals_of(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[TaskId, Reason]:

@@ -14,17 +14,19 @@ from server.adapters.sql.doubts import Doubts
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.fence import any_held, entering, fenced, hold, log, log_status
+from server.adapters.sql.kills import write_kill
+from server.adapters.sql.previews import clear_preview, forget_previews
 from server.adapters.sql.queue import NO_QUOTA, claiming, hold_project, insert_task, next_turn, taking_over
 from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.removals import drop_outputs
 from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, Row, claimed_of, files_of, output_of, task_of, tasks_of
 from server.adapters.sql.run_keys import forgetting, recall, remember
 from server.adapters.sql.tables import FILES, TASK_PROGRESS, TASKS, time_column
-from server.adapters.sql.upload_tables import DROPPED_FILES
 from server.adapters.sql.uploads import insert_uploads, link_inputs
 from server.adapters.sql.webhooks import owe
 from server.domain.events import EventType, NewEvent
 from server.domain.files import ROOT
+from server.domain.kill import Killed
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
 from server.domain.quota import Quota
 from server.domain.task import Claimed, Ending, Lease, NewTask, Output, StoredFile, Task
@@ -119,6 +121,7 @@ class SqlTaskStore:
             if row is None:
                 return None
             log_status(connection, row)
+            forget_previews(connection, task_id)
             cancelled = tasks_of(connection, [row])[0]
             if is_owed(cancelled):
                 owe(connection, cancelled.id, cancelled.callback_url)
@@ -131,13 +134,21 @@ class SqlTaskStore:
 
         return self._database.write(work, look)
 
-    def claim(self, worker_id: WorkerId, models: Collection[str], seconds: float) -> Claimed | None:
+    def claim(
+        self,
+        worker_id: WorkerId,
+        models: Collection[str],
+        seconds: float,
+        *,
+        waited: float = 0.0,
+        not_of: Collection[ProjectId] = (),
+    ) -> Claimed | None:
         """See `TaskStore.claim`."""
         if not models:
             return None
 
         token = token_hex(16)
-        change = claiming(worker_id, models, seconds, self._quota, token)
+        change = claiming(worker_id, models, seconds, self._quota, token, waited=waited, not_of=not_of)
 
         def work(connection: Connection) -> Claimed | None:
             row = connection.execute(change).mappings().one_or_none()
@@ -164,6 +175,8 @@ class SqlTaskStore:
         def work(connection: Connection) -> Row:
             row = fenced(connection, change, lease, sources_of(to), at=TASKS.c[time_column(to)])
             log(connection, row, events)
+            if to is TaskStatus.END:
+                forget_previews(connection, lease.task_id)
             if to is TaskStatus.POSTPROCESS_END and row["callback_url"]:
                 owe(connection, lease.task_id, row["callback_url"])
             return row
@@ -207,6 +220,10 @@ class SqlTaskStore:
 
         self._database.write(work)
 
+    def write_kill(self, killed: Killed, ago: float) -> None:
+        """See `TaskStore.write_kill`."""
+        self._database.write(lambda connection: write_kill(connection, killed, ago))
+
     def add_file(self, lease: Lease, file: StoredFile) -> None:
         """See `TaskStore.add_file`. The same sample recorded again takes the first one's place."""
         values: dict[str, Any] = {name: getattr(file, name) for name in _FILE_FIELDS}
@@ -215,7 +232,6 @@ class SqlTaskStore:
         def work(connection: Connection) -> None:
             hold(connection, lease, RUNNING)
             connection.execute(delete(FILES).where(FILES.c.task_id == lease.task_id, FILES.c.sample == file.sample))
-            connection.execute(delete(DROPPED_FILES).where(DROPPED_FILES.c.key == file.key))  # it was expected
             connection.execute(insert(FILES).values(values))
 
         self._database.write(work)
@@ -233,6 +249,7 @@ class SqlTaskStore:
             row = fenced(connection, change, lease, sources_of(TaskStatus.QUEUE))
             log(connection, row, events)
             connection.execute(clear)
+            clear_preview(connection, lease.task_id)
             drop_outputs(connection, lease.task_id)
             connection.execute(delete(TASK_RECEIPTS).where(TASK_RECEIPTS.c.task_id == lease.task_id))
             return row

@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Final
 
 from models.catalogue import Catalogue
-from server.api.openapi import envelope, files, task_shapes, tool_shapes
+from server.api.openapi import envelope, files, plan_shapes, task_shapes, tool_shapes
 from server.api.openapi.files import file_calls
 from server.api.openapi.pages import page_calls
 from server.api.openapi.runs import input_schemas, run_calls
@@ -19,7 +19,8 @@ Every call under /v1 but the files is a POST. A body is JSON, urlencoded or mult
 Nearly every answer is 200: `result` says whether the call succeeded, and `errors` why not.
 
 To follow a task, open a websocket at /v1, without headers, and send `{"type": "task_info", "tasktoken": "…"}`. Each frame is a JSON object; its `type` is the \
-task's new status, or `task_output` with the progress as its `message`; `terminal` is true on the last one."""  # noqa: E501
+task's new status, or `task_output` with the progress as its `message`; `terminal` is true on the last one. With `"preview": true` in that \
+message the picture is shown on its way: `task_preview` frames, whose `message` holds a JPEG in base64 as `data`."""  # noqa: E501
 
 _TAGS: Final = {
     "Tasks": "Queue, read and stop tasks.",
@@ -47,6 +48,7 @@ def api_document(catalogue: Catalogue, base: str) -> Wire:
             "schemas": {
                 **envelope.SCHEMAS,
                 **task_shapes.SCHEMAS,
+                **plan_shapes.SCHEMAS,
                 **files.SCHEMAS,
                 **tool_shapes.SCHEMAS,
                 **input_schemas(catalogue),

@@ -19,6 +19,29 @@ MODEL: Final = "studio-trigger"
 BASE: Final = "http://127.0.0.1:8000"
 INPUTS: Final = {"prompt": "a lighthouse on a cliff at dawn", "samples": "1", "width": "512", "height": "512"}
 
+PLAN: Final[dict[str, object]] = {
+    "model": "hevok/studio-trigger",
+    "scheduler": "EulerDiscreteScheduler",
+    "samples": 1,
+    "drawn": {"width": 512, "height": 512},
+    "delivered": {"width": 512, "height": 512},
+    "loras": [],
+    "prompt": {
+        "prompt": {"weights": [], "breaks": 0, "tokens": [7], "leftOut": 0},
+        "negativePrompt": {"weights": [], "breaks": 0, "tokens": [0], "leftOut": 0},
+        "chunks": 1,
+    },
+    "notes": [],
+    "base": 5,
+    "refiner": 0,
+    "steps": 5,
+    "unetevaluations": 10,
+    "timesteps": {"base": [801, 601, 401, 201, 1], "refiner": []},
+    "estimatedseconds": 9.4,
+    "queueposition": 2,
+    "estimatedwait": 12.0,
+}
+
 _TIME: Final = 1734513807.0
 _AFTER: Final = {
     TaskStatus.QUEUE: 0,

@@ -4,6 +4,7 @@ from typing import Final
 
 from server.api.openapi.pieces import anything, fields, integer, listed, number_text, ref, text
 from server.api.wire import Wire
+from server.domain.kill import Means
 from server.domain.lifecycle import TaskStatus
 from server.domain.webhook import WebhookState
 
@@ -64,6 +65,17 @@ _RESULT: Final[Wire] = {
     "receipt": anything(
         "What it is drawn with: `miniature`, `weights`, `size`, `words`; in `prompt` how both prompts were read: "
         "`tokens` of each chunk, `weights`, `breaks`, `loras`. Empty until a worker knows. easel's own."
+    ),
+    "killreceipt": fields(
+        {
+            "phase": text("What it was doing: `encode`, `base`, `refiner` or `decode`."),
+            "step": integer("After how many steps, of all samples."),
+            "steptotal": integer("Of how many; 0 where it wasn't known yet."),
+            "milliseconds": integer("From the kill's commit until the device was free, in the database's time."),
+            "means": text("What ended it.", enum=[means.value for means in Means]),
+        },
+        optional=["phase", "step", "steptotal", "milliseconds", "means"],
+        description="What it took to stop it while it was drawn; empty otherwise. easel's own.",
     ),
     "partialoutputs": listed(ref("Output"), "Pictures finished before a kill or a failure; easel's own."),
     "webhooks": listed(ref("Webhook"), "What became of its webhook; easel's own."),

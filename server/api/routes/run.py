@@ -1,13 +1,17 @@
-"""POST /v1/Run/{owner}/{model}."""
+"""POST /v1/Run/{owner}/{model}, and the same asked without queueing anything: /v1/Plan/{owner}/{model}."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from server.api.base_url import base_url
+from server.api.caller import Call
+from server.api.expectations import alive_within
+from server.api.plan_wire import plan_wire
 from server.api.received import RunCall
 from server.api.wire import Wire
+from server.services.foresee import Surroundings, foresee
 from server.services.run_files import Arrivals
-from server.services.submit import Submission, submit
+from server.services.submit import Submission, accept, submit
 
 router = APIRouter()
 
@@ -15,23 +19,31 @@ router = APIRouter()
 @router.post("/v1/Run/{owner}/{model}")
 def run(owner: str, model: str, request: Request, call: RunCall) -> JSONResponse:
     """Queue a task; answers at once with its id and token."""
-    wiring, project, body = call.wiring, call.project(), call.submission
-    task = submit(
-        wiring.tasks,
-        wiring.wakeups,
-        wiring.catalogue,
-        wiring.screen,
-        Submission(
-            project_id=project.id,
-            owner=owner,
-            name=model,
-            parameters=body.fields,
-            arrivals=Arrivals(wiring.uploads, body.files),
-            base_url=base_url(request, wiring.public_url),
-            idempotency_key=request.headers.get("idempotency-key", ""),
-        ),
-        work_limit=wiring.work_limit,
-    )
+    wiring, asked = call.wiring, _submission(owner, model, request, call)
+    task = submit(wiring.tasks, wiring.wakeups, wiring.catalogue, wiring.screen, asked, work_limit=wiring.work_limit)
     # A response as it is: FastAPI would check a dictionary against its annotation, on a thread of its own.
     wire: Wire = {"errors": [], "taskid": str(task.id), "socketaccesstoken": task.token, "result": True}
     return JSONResponse(wire)
+
+
+@router.post("/v1/Plan/{owner}/{model}")
+def plan(owner: str, model: str, request: Request, call: RunCall) -> JSONResponse:
+    """Say what a Run with this body would come to; nothing is queued, nothing kept."""
+    wiring, asked = call.wiring, _submission(owner, model, request, call)
+    accepted = accept(wiring.tasks, wiring.catalogue, wiring.screen, asked, work_limit=wiring.work_limit)
+    around = Surroundings(wiring.queue, wiring.registry, wiring.installed, alive_within(wiring))
+    foreseen = foresee(around, asked.project_id, accepted.card, accepted.values)
+    return JSONResponse({"errors": [], "plan": plan_wire(foreseen), "result": True})
+
+
+def _submission(owner: str, model: str, request: Request, call: Call) -> Submission:
+    wiring, project, body = call.wiring, call.project(), call.submission
+    return Submission(
+        project_id=project.id,
+        owner=owner,
+        name=model,
+        parameters=body.fields,
+        arrivals=Arrivals(wiring.uploads, body.files),
+        base_url=base_url(request, wiring.public_url),
+        idempotency_key=request.headers.get("idempotency-key", ""),
+    )

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from server.domain.errors import EaselError
-from server.entrypoints.cli import database, models, project, refusals, run, serving, webhooks
+from server.entrypoints.cli import database, models, project, refusals, replay, run, serving, webhooks
 from server.entrypoints.cli.doctor import doctor
 from server.entrypoints.composition import Trouble
 from server.settings import SettingsError
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 serving.add_to(app)
 run.add_to(app)
+replay.add_to(app)
 app.add_typer(project.app, name="project")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(refusals.app, name="refusals")

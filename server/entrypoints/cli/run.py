@@ -1,6 +1,7 @@
 """easel run: submit a task, watch it, save its pictures."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from server.entrypoints.addresses import http_url
 from server.entrypoints.client import Account, Client, read_account
 from server.entrypoints.composition import Trouble
+from server.entrypoints.plan_table import print_plan
 from server.entrypoints.watch import watch_task
 from server.settings import Settings, read_settings
 
@@ -27,18 +29,26 @@ def run(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out"),
     url: Annotated[str, typer.Option(help="The server; default: EASEL_HOST and EASEL_PORT.")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Only print what would be drawn; nothing is queued.")] = False,  # noqa: FBT002 an option
 ) -> None:
     """Draw a prompt: submits it, shows its progress, saves the pictures."""
-    client = Client(_account(url, read_settings()))
-    console = Console()
-    token = client.run(model, {"prompt": prompt, **_parameters(settings or [])})
+    client = Client(account_of(url, read_settings()))
+    asked = {"prompt": prompt, **_parameters(settings or [])}
+    if plan:
+        print_plan(Console(), client.plan(model, asked))
+        return
+    for path in draw(client, model, asked, out):
+        typer.echo(str(path))
+
+
+def draw(client: Client, model: str, parameters: Mapping[str, str], out: Path) -> list[Path]:
+    """Run a task, show its progress, save its pictures; return their paths. Raises Trouble."""
+    token = client.run(model, parameters)
     try:
-        paths = watch_task(client, token, out, console)
+        return watch_task(client, token, out, Console())
     except KeyboardInterrupt:
         client.kill(token)
         raise Trouble("Interrupted; the task was killed.") from None
-    for path in paths:
-        typer.echo(str(path))
 
 
 def _parameters(pairs: list[str]) -> dict[str, str]:
@@ -51,7 +61,8 @@ def _parameters(pairs: list[str]) -> dict[str, str]:
     return parameters
 
 
-def _account(url: str, settings: Settings) -> Account:
+def account_of(url: str, settings: Settings) -> Account:
+    """Return the server to call and the credentials for it. Raises Trouble."""
     url = (url or http_url(settings.host, settings.port)).rstrip("/").removesuffix("/v1")
     key = os.environ.get("EASEL_API_KEY", "")
     if key:

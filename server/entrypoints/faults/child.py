@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from pipelines.contract import Engine, EngineEvent, GenerationRequest, SampleDone, Stepped
+from pipelines.contract import Engine, EngineEvent, EngineFacts, GenerationRequest, SampleDone, Stepped
 from server.entrypoints.faults.points import Faults, Point
 
 
@@ -25,6 +25,15 @@ class FaultyEngine:
     def withdraw(self, generation_id: str) -> None:
         """See `Engine.withdraw`."""
         self._engine.withdraw(generation_id)
+
+    def watch(self, generation_id: str, interval: float | None) -> None:
+        """See `Engine.watch`."""
+        self._engine.watch(generation_id, interval)
+
+    @property
+    def facts(self) -> EngineFacts:
+        """See `Engine.facts`."""
+        return self._engine.facts
 
     @property
     def capacity(self) -> int:

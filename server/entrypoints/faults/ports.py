@@ -14,7 +14,7 @@ from server.domain.events import NewEvent
 from server.domain.lifecycle import TaskStatus
 from server.domain.quota import Quota
 from server.domain.task import Claimed, Ending, Lease, NewTask, StoredFile, Task
-from server.domain.types import JsonObject, TaskId, WorkerId
+from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
 from server.domain.webhook import Answer
 from server.entrypoints.faults.points import Faults, Point
 from server.ports.files import FileWriter
@@ -44,9 +44,17 @@ class FaultyTasks(SqlTaskStore):
         self._faults.reach(Point.SUBMITTED)
         return task
 
-    def claim(self, worker_id: WorkerId, models: Collection[str], seconds: float) -> Claimed | None:
+    def claim(
+        self,
+        worker_id: WorkerId,
+        models: Collection[str],
+        seconds: float,
+        *,
+        waited: float = 0.0,
+        not_of: Collection[ProjectId] = (),
+    ) -> Claimed | None:
         """See `TaskStore.claim`."""
-        claimed = super().claim(worker_id, models, seconds)
+        claimed = super().claim(worker_id, models, seconds, waited=waited, not_of=not_of)
         if claimed is not None:
             self._granted(claimed)
             self._faults.reach(Point.CLAIMED)

@@ -158,3 +158,21 @@ def _cancel_and_claim(stores: Stores):
     assert (claimed is None) == (cancelled is not None)
     assert types == [EventType.QUEUE, EventType.ACCEPT if claimed else EventType.CANCEL]
     assert stores.tasks.cancel(task.id, RUNNING) if claimed else True
+
+
+def test_a_claim_may_pass_over_what_is_fresh(stores: Stores):
+    task = stores.submit()
+    assert stores.tasks.claim(WORKER, [MODEL], 60, waited=60) is None
+    claimed = stores.tasks.claim(WORKER, [MODEL], 60, waited=-1)
+    assert claimed is not None
+    assert claimed.task.id == task.id
+
+
+def test_a_claim_may_pass_over_projects(stores: Stores):
+    crowding, other = stores.project(), stores.project()
+    first, second = stores.submit(crowding), stores.submit(other)
+    claimed = stores.tasks.claim(WORKER, [MODEL], 60, not_of={crowding.id})
+    assert claimed is not None
+    assert claimed.task.id == second.id
+    assert stores.tasks.claim(WORKER, [MODEL], 60, not_of={crowding.id}) is None
+    assert stores.claim().task.id == first.id

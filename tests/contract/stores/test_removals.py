@@ -195,14 +195,3 @@ def test_a_run_and_a_removal_at_the_same_moment(stores: Stores):
         assert there == (submitted[0] is not None)
         if submitted[0]:
             stores.tasks.cancel(submitted[0].id, [TaskStatus.QUEUE])
-
-
-def test_a_picture_that_was_expected_is_not_erased_once_it_has_a_row(stores: Stores):
-    """Its key is noted before its file gets its name: a worker that dies in between leaves nothing for ever."""
-    lease = stores.claimed().lease
-    kept, lost = picture(), picture(1)
-    stores.uploads.expect([kept.key, lost.key], 0.01)
-    stores.tasks.add_file(lease, kept)
-    time.sleep(0.05)
-
-    assert set(stores.keeper.erasable()) == {lost.key}

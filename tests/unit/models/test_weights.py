@@ -75,6 +75,8 @@ def test_a_missing_file_is_named(card, tmp_path, kind, gone):
     named = gone if not gone.endswith(".safetensors") else f"{Path(gone).parent}/*.safetensors"
     assert f"{tmp_path / kind / named} is missing" in missing.sentence
     assert f"put the whole of {kind} into {tmp_path / kind}" in missing.sentence
+    role = "base" if kind == BASE else "refiner"
+    assert f"`easel models pull stabilityai/{kind} --as {role}` brings it" in missing.sentence
 
 
 @pytest.mark.parametrize("there", [BASE, REFINER])
@@ -106,8 +108,9 @@ def test_what_is_missing_is_said_in_one_sentence(card, tmp_path):
 
     assert missing == Missing(
         "No weights for hevok/studio-trigger: looked for stable-diffusion-xl-base-1.0 "
-        f"(a folder in diffusers' layout with safetensors) in {tmp_path}, {tmp_path}/nowhere; "
-        "name the folder that holds them in EASEL_MODELS_DIR, or set EASEL_MINIATURE=1 to draw with the miniature."
+        f"in {tmp_path}, {tmp_path}/nowhere; `easel models pull stabilityai/stable-diffusion-xl-base-1.0 --as base` "
+        "brings them, `easel models add PATH` adopts what you have, or name the folder that holds them in "
+        "EASEL_MODELS_DIR, or set EASEL_MINIATURE=1 to draw with the miniature."
     )
 
 

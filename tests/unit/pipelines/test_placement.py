@@ -6,10 +6,10 @@ from torch import nn
 
 from models.memory_plan import CONTEXT_BYTES, DECODE_BYTES, FORWARD_BYTES, GIB, VAE, Memory, plan_memory
 from pipelines.device import choose_dtype, choose_vae_dtype
+from pipelines.expert_files import ExpertFiles
 from pipelines.loading import BASE, REFINER, TEXT, Weights
 from pipelines.lora import NO_LORA
 from pipelines.placement import Offload
-from pipelines.sources import FolderSource
 from pipelines.studio import Studio
 from tests.sdxl import miniature_fixture  # noqa: F401 - a fixture
 from tests.unit.pipelines.loads import load
@@ -133,5 +133,5 @@ def test_the_stock_vae_never_runs_in_float16(dtype, force_upcast, expected):
 
 
 def test_parameters_are_counted_as_they_are_loaded(miniature):
-    source, weights = FolderSource(miniature.base), load(miniature.folder)
-    assert source.parameters("unet") == sum(value.numel() for value in weights.base.unet.state_dict().values())
+    source, weights = ExpertFiles(miniature.base), load(miniature.folder)
+    assert source.parameters_of("unet") == sum(value.numel() for value in weights.base.unet.state_dict().values())

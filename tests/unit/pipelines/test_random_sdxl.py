@@ -2,7 +2,7 @@
 
 import hashlib
 
-from pipelines.sources import same_component
+from pipelines.expert_files import same_component
 from tests.random_sdxl import write_random_sdxl
 
 

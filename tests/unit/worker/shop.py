@@ -27,6 +27,7 @@ from pipelines.contract import (
 )
 from server.adapters.clock import SystemClock
 from server.adapters.files import LocalFiles
+from server.adapters.hashes import CachedHashes
 from server.adapters.memory import MemoryStores
 from server.adapters.memory.refusals import MemoryRefusalLog
 from server.adapters.outbound.downloads import HttpDownloads
@@ -35,6 +36,7 @@ from server.adapters.outbound.guard import Guard
 from server.adapters.wakeups import LocalWakeups
 from server.domain.errors import Unavailable
 from server.domain.outbound import Permits
+from server.domain.project import Project
 from server.domain.rescue import Limits
 from server.domain.task import Task
 from server.domain.types import WorkerId
@@ -43,6 +45,7 @@ from server.services.screen import Screen
 from server.services.submit import Submission, submit
 from server.worker.engine_process import Exited, Heard
 from server.worker.inputs import InputSource
+from server.worker.labels import Labels
 from server.worker.prepare import CardPreparation
 from server.worker.supervisor import Outside, Supervisor, Timing
 from tests.stores import new_project
@@ -84,6 +87,7 @@ class ScriptedEngine:
 
     script: Script = works
     loads: bool = True
+    capacity: int = 1
     starts: int = 0
     bytes: int = 0
     commands: list[Command] = field(default_factory=list)
@@ -95,7 +99,7 @@ class ScriptedEngine:
         self._alive = True
         if self.loads:
             hear(Loading("everything", 1.0))
-            hear(Ready("scripted"))
+            hear(Ready("scripted", self.capacity))
         else:
             hear(Defunct("no such weights"))
             hear(Exited(86))
@@ -213,6 +217,8 @@ class Shop:
             wakeups=LocalWakeups(),
             clock=SystemClock(),
             engine=engine,
+            labels=Labels(None, CachedHashes(folder.parent / "hashes.json"), full=True),
+            previews=self.stores.previews,
             inputs=InputSource(self.stores, self.files, nowhere, self.catalogue),
         )
         paces = {
@@ -241,14 +247,14 @@ class Shop:
         assert not self._thread.is_alive()
         return self.code
 
-    def run(self, **parameters: str) -> Task:
+    def run(self, project: Project | None = None, **parameters: str) -> Task:
         return submit(
             self.stores,
             LocalWakeups(),
             self.catalogue,
             Screen(self.porch_gate, self.refusals),
             Submission(
-                project_id=self.project.id,
+                project_id=(project or self.project).id,
                 owner="hevok",
                 name="studio-trigger",
                 parameters={"prompt": "a fox", "samples": "2", "seed": "1", **parameters},
@@ -265,7 +271,7 @@ class Shop:
         return [event.type.value for event in self.events(task)]
 
     def look(self, task: Task) -> Task:
-        found = self.stores.find(self.project.id, task.id)
+        found = self.stores.find(task.project_id, task.id)
         assert found is not None
         return found
 

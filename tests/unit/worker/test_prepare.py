@@ -17,7 +17,7 @@ from server.adapters.wakeups import LocalWakeups
 from server.domain.task import Task
 from server.services.screen import Screen
 from server.services.submit import Submission, submit
-from server.worker.pictures import encode_png
+from server.worker.pictures import encode_sample
 from server.worker.prepare import CardPreparation, Prepared
 from server.worker.receipt import notes_of
 from tests.stores import new_project
@@ -88,8 +88,8 @@ def test_others_draw_the_size_that_was_asked_for(weights):
 def test_a_picture_is_enlarged_smoothly_to_exactly_the_size(tmp_path):
     rgb = bytes(channel for x in range(16) for channel in (17 * x, 0, 255))
     sample = SampleDone("g1", 0, 16, 8, rgb * 8)
-    (tmp_path / "plain.png").write_bytes(encode_png(sample))
-    (tmp_path / "large.png").write_bytes(encode_png(sample, (200, 64)))
+    (tmp_path / "plain.png").write_bytes(encode_sample(sample, []))
+    (tmp_path / "large.png").write_bytes(encode_sample(sample, [], (200, 64)))
 
     with Image.open(tmp_path / "plain.png") as plain, Image.open(tmp_path / "large.png") as large:
         assert (plain.size, plain.tobytes()) == ((16, 8), rgb * 8)
