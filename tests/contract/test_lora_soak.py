@@ -12,6 +12,12 @@ from pipelines.contract import Failed, Finished, LoraUse
 from pipelines.options import EngineOptions
 from tests.sdxl import Darkroom, miniature_fixture, request_for  # noqa: F401 - a fixture
 
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(3600),
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+]
+
 TASKS = 500
 WARM_UP = 100
 PAGE_KIB = 4
@@ -51,8 +57,6 @@ def lora_files(folder: Path, original: Path) -> list[LoraUse]:
     return [*uses, *(LoraUse(name=name, path=str(folder / f"{name}.safetensors"), weight=1.0) for name in bad)]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("cache_bytes", [0, 200_000], ids=["nothing kept", "a few kept"])
 def test_five_hundred_tasks_that_change_loras_leave_memory_flat(miniature, tmp_path, cache_bytes):
     room = Darkroom(miniature, options=EngineOptions(lora_cache_bytes=cache_bytes))
