@@ -111,14 +111,17 @@ class Desk:
             run.lost = run.lost or (run.task.id not in held and not run.over)
         self._previews.look(runs)
 
-    def pursue(self) -> None:
-        """Write what waits, stop what is unwanted, forget what is closed."""
+    def pursue(self, between: Callable[[], None] = lambda: None) -> None:
+        """Write what waits, stop what is unwanted, forget what is closed.
+
+        `between` is called after each write: where the disk is slow, the stories of several take longer than a lease.
+        """
         self._end_if_stalled()
         self._admit()
         self._kills.write()
         for run in list(self._runs.values()):
             if run.waiting and not run.lost:
-                self._flush(run)
+                self._flush(run, between)
             if run.unwanted:
                 self._stop(run)
             if run.closed:
@@ -241,9 +244,9 @@ class Desk:
             run.engine_done = False
             self._child.send(Admit(request))
 
-    def _flush(self, run: Run) -> None:
+    def _flush(self, run: Run, between: Callable[[], None]) -> None:
         try:
-            run.flush()
+            run.flush(between)
         except LeaseLost:
             _log.info("task %s is no longer ours", run.task.id)
             run.lost = True

@@ -209,11 +209,12 @@ class Run:
         self._unrecorded.discard(file.key)
         self._recorded.add(file.key)
 
-    def flush(self) -> None:
-        """Write what waits. Raises LeaseLost, or Unavailable (then the rest still waits)."""
+    def flush(self, between: Callable[[], None] = lambda: None) -> None:
+        """Write what waits, calling `between` after each. Raises LeaseLost, or Unavailable (the rest still waits)."""
         while self._writes:
             self._writes[0]()
             self._writes.popleft()
+            between()
         if self._progress is not None:
             self._tasks.report(self.lease, self._progress)
             self._progress = None

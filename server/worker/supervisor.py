@@ -166,14 +166,13 @@ class Supervisor:
     def _tick(self) -> None:
         if self._stops or self._child.hopeless:
             self._drain()
-        if self._beat_due():
-            self._attempt(self._beat)
+        self._beat_if_due()
         if self._rescue_due():
             self._attempt(self._rescue)
         if self._desk and self._watch_due():
             self._attempt(self._desk.watch)
         held = len(self._desk)
-        self._desk.pursue()
+        self._desk.pursue(self._beat_if_due)
         if self._claim_due() or len(self._desk) < held:
             self._attempt(self._claim)
 
@@ -203,6 +202,10 @@ class Supervisor:
             act()
         except Unavailable as away:
             _log.warning("%s", away)
+
+    def _beat_if_due(self) -> None:
+        if self._beat_due():
+            self._attempt(self._beat)
 
     # ── what is due ──────────────────────────────────────────────────────────────────────────────────────────────────
     def _beat(self) -> None:

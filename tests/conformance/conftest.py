@@ -16,6 +16,8 @@ from tests.e2e.processes import Site, open_site
 from tests.serving import Easel
 
 UNHINDERED = {"EASEL_AUTH_FAILURES_PER_MINUTE": "0", "EASEL_QUEUE_LIMIT": "0", "EASEL_WEBHOOK_ALLOW": "127.0.0.1"}
+ONE_AT_A_TIME = {"EASEL_IN_FLIGHT": "1"}
+"""So that a queue forms behind what is being drawn."""
 PATIENT = {"EASEL_LEASE_SECONDS": "60", "EASEL_HEARTBEAT_SECONDS": "5", "EASEL_STOP_SECONDS": "10"}
 """Nothing dies here: a worker that is slow because the machine is must not lose its task."""
 ENGINES = {
@@ -66,7 +68,7 @@ def miniature_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
 @contextmanager
 def running(engine: str, folders: pytest.TempPathFactory) -> Generator[Server]:
     """Start `easel up`, send it a Run at once, and wait until it has its model loaded."""
-    with open_site(folders.mktemp(engine), **UNHINDERED, **PATIENT, **ENGINES[engine]) as site:
+    with open_site(folders.mktemp(engine), **UNHINDERED, **ONE_AT_A_TIME, **PATIENT, **ENGINES[engine]) as site:
         site.api("/healthz", command="up", within=100)
         cold = run_cold(site.client())
         site.client().wait_until_drawing_is_possible()
