@@ -90,6 +90,11 @@ def test_both_cards_are_drawn_and_a_small_picture_is_not_enlarged(easel):
         assert "size" not in task["receipt"]
 
 
+def pixels(png: bytes) -> bytes:
+    with Image.open(io.BytesIO(png)) as picture:
+        return picture.tobytes()
+
+
 def test_the_same_seed_gives_the_same_bytes_and_its_lora_another_picture(easel):
     def drawn(prompt: str) -> bytes:
         task = easel.finish(prompt=prompt, width="128", height="128", steps="6")
@@ -97,8 +102,10 @@ def test_the_same_seed_gives_the_same_bytes_and_its_lora_another_picture(easel):
 
     plain = drawn("a red circle on a blue background")
     assert drawn("a red circle on a blue background") == plain
-    assert drawn("<lora:Studio-Trigger:0>, a red circle on a blue background") == plain
-    assert drawn("<lora:Studio-Trigger:1>, a red circle on a blue background") != plain
+    unworn = drawn("<lora:Studio-Trigger:0>, a red circle on a blue background")
+    assert unworn != plain, "its receipt names the LoRA"
+    assert pixels(unworn) == pixels(plain)
+    assert pixels(drawn("<lora:Studio-Trigger:1>, a red circle on a blue background")) != pixels(plain)
 
 
 def test_up_draws_with_it_by_itself_and_says_so(tmp_path):

@@ -103,7 +103,8 @@ def read_answer(connection: socket.socket, method: str = "POST") -> Answer:
 
 @contextmanager
 def porch(folder: Path, **options: Any) -> Iterator[Porch]:
-    with serving(folder, **options) as easel:
+    # one task in hand at a time, so that a queue forms
+    with serving(folder, **({"in_flight": 1} | options)) as easel:
         yield Porch(easel.port, easel.credentials, easel.database, easel.settings)
 
 

@@ -84,6 +84,7 @@ SLOTS = {
 }
 BY_ANOTHER_TEST = {"WEBSOCKET /v1"}
 TAKE_NO_OBJECT = {
+    "POST /v1/Plan/{owner}/{model}",  # files are not looked at: nothing is drawn
     "POST /v1/Task/List",  # has a test of its own below
     *(f"POST /v1/Tool/{verb}" for verb in ("List", "Detail", "Explore", "DetailOpenAPI")),
     *(f"GET /models/{{owner}}/{{name}}/{text}" for text in ("llms.txt", "llms-full.txt", "cover.png")),

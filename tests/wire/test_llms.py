@@ -93,7 +93,7 @@ def test_every_call_it_names_is_there(texts, idle):
 
     calls = set(re.findall(rf"{re.escape(idle.url)}/v1/([\w/-]+)", text))
     assert calls == {
-        *(RUN, "Task/Detail", "Task/Cancel", "Task/Kill", "Task/List"),
+        *(RUN, "Plan/hevok/studio-trigger", "Task/Detail", "Task/Cancel", "Task/Kill", "Task/List"),
         *("Tool/Detail", "Tool/DetailOpenAPI", "Tool/List"),
     }
     assert all(idle.post(call, {"prompt": "a lake"}).status_code == 200 for call in calls)

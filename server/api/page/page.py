@@ -108,14 +108,24 @@ def _body(document: Json, call: Json) -> str:
     schema: Json = next(iter(call["requestBody"]["content"].values()))["schema"]
     table = fields_html(schema)
     if "anyOf" in schema:
-        table = "".join(_inputs(document, str(each["$ref"]).rpartition("/")[2]) for each in schema["anyOf"])
+        names = [str(each["$ref"]).rpartition("/")[2] for each in schema["anyOf"]]
+        # An anchor stands once: Plan takes what Run takes, and only points there.
+        show = _inputs if call["operationId"] == "Run" else _inputs_link
+        table = "".join(show(document, name) for name in names)
     return f"<h4>Body</h4>{table}" if table else ""
 
 
 def _inputs(document: Json, name: str) -> str:
     schema: Json = document["components"]["schemas"][name]
-    model = name.removeprefix("Inputs.").replace(".", "/", 1)
-    return f'<details id="{anchor(name)}"><summary>{escape(model)}</summary>{fields_html(schema)}</details>'
+    return f'<details id="{anchor(name)}"><summary>{escape(_model(name))}</summary>{fields_html(schema)}</details>'
+
+
+def _inputs_link(_document: Json, name: str) -> str:
+    return f'<p><a href="#{anchor(name)}">{escape(_model(name))}</a></p>'
+
+
+def _model(name: str) -> str:
+    return name.removeprefix("Inputs.").replace(".", "/", 1)
 
 
 def _answers(document: Json, call: Json) -> str:

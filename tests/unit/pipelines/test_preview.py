@@ -37,7 +37,7 @@ def stepped(sample: int = 0) -> Stepped:
 def test_the_end_is_told_from_one_step_if_its_noise_is_known(name, place, base):
     scheduler = build_noise_scheduler(name, base.scheduler_config)
     scheduler.set_timesteps(10)
-    clean, noise = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
+    clean, noise = torch.randn(2, 1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     place -= place % scheduler.order  # second-order ones end there, and look around in between
     timestep = scheduler.timesteps[place]
     if hasattr(scheduler, "sigmas") and scheduler.init_noise_sigma != 1:
@@ -48,7 +48,8 @@ def test_the_end_is_told_from_one_step_if_its_noise_is_known(name, place, base):
 
     told = Outlook(scheduler, latents, timestep, noise).clean()
 
-    assert torch.allclose(told, clean, atol=2e-2)  # timesteps between two whole ones are read off a line
+    # of numbers around 1; timesteps between two whole ones are read off a line
+    assert float((told - clean).abs().mean()) < 1e-2
 
 
 def test_a_model_that_predicts_velocity_is_understood(base):
