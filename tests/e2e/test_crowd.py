@@ -104,7 +104,7 @@ def _check_outcome(story: Story, acked: set[int]) -> None:
 @pytest.mark.timeout(120)
 def test_every_task_ends_once_and_nobody_starves(any_site: Site, capsys: pytest.CaptureFixture[str]):
     began = time.monotonic()
-    # One in hand at a time: what is asserted is the order of claims, and who has room for several claims several at once.
+    # One in hand at a time: what is asserted is the order of claims.
     any_site.environment |= {"EASEL_FAKE": "step_ms=4", "EASEL_QUEUE_LIMIT": "0", "EASEL_IN_FLIGHT": "1"}
     rng = random.Random(20260727)
     any_site.api()
