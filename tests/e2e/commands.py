@@ -36,7 +36,8 @@ class Easels:
     def refuses(self, *words: str, **settings: str) -> str:
         """Run a command that must fail with one sentence; return the sentence."""
         done = self(*words, **settings)
-        lines = done.stderr.strip().splitlines()
+        # what a server's log says of this machine's SQLite is another matter
+        lines = [line for line in done.stderr.strip().splitlines() if "WAL-reset" not in line]
         assert done.returncode == 1, (done.stdout, done.stderr)
         assert len(lines) == 1, done.stderr
         assert lines[0].startswith("easel: ")
