@@ -12,8 +12,8 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTokenizer
 
 from models.lora_keys import UNET
+from pipelines.expert_files import ExpertSource
 from pipelines.lora_files import layers_of
-from pipelines.sources import ExpertSource
 
 Configs = Mapping[str, Mapping[str, Any]]
 
@@ -65,47 +65,51 @@ class RandomSource:
         self._configs = configs
         self._device = device
 
-    def has(self, component: str) -> bool:
-        """The refiner has no first text encoder."""
-        return self._expert == "base" or component != "text_encoder"
+    @property
+    def index(self) -> Mapping[str, Any]:
+        """What `model_index.json` would say of the expert."""
+        return {"requires_aesthetics_score": self._expert == "refiner"}
 
-    def settings(self, component: str) -> Mapping[str, Any]:
-        """Return a component's configuration, or the expert's own."""
-        if not component:
-            return {"requires_aesthetics_score": self._expert == "refiner"}
-        return self._configs[f"{self._expert}_unet" if component == "unet" else component]
-
+    @property
     def scheduler_config(self) -> Mapping[str, Any]:
-        """Return SDXL's scheduler configuration."""
+        """SDXL's scheduler configuration."""
         return self._configs["scheduler"]
 
-    def tokenizer(self, component: str) -> CLIPTokenizer:
+    def has(self, part: str) -> bool:
+        """The refiner has no first text encoder."""
+        return self._expert == "base" or part != "text_encoder"
+
+    def config_of(self, part: str) -> Mapping[str, Any]:
+        """Return a part's configuration."""
+        return self._configs[f"{self._expert}_unet" if part == "unet" else part]
+
+    def tokenizer(self, part: str) -> CLIPTokenizer:
         """Load the miniature's tokenizer: its ids are few, and among SDXL's."""
-        folder = resources.files("models").joinpath("miniature", "base", component)
+        folder = resources.files("models").joinpath("miniature", "base", part)
         return CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
 
-    def parameters(self, component: str) -> int:
+    def parameters_of(self, part: str) -> int:
         """Count on the meta device."""
         with torch.device("meta"):
-            return sum(value.numel() for value in self._build(component, _kind_of(component)).parameters())
+            return sum(value.numel() for value in self._build(part, _kind_of(part)).parameters())
 
-    def module(self, component: str, kind: Any, dtype: torch.dtype) -> nn.Module:
-        """Make a component with its usual random beginnings, the same for every call."""
+    def read(self, kind: Any, part: str, dtype: torch.dtype) -> nn.Module:
+        """Make a part with its usual random beginnings, the same for every call."""
         torch.manual_seed(0)
         with self._device:
             torch.set_default_dtype(dtype)
             try:
-                return self._build(component, kind)
+                return self._build(part, kind)
             finally:
                 torch.set_default_dtype(torch.float32)
 
-    def shares(self, component: str, other: ExpertSource) -> bool:
+    def has_same(self, part: str, other: ExpertSource) -> bool | None:
         """All but the UNet is the same in both."""
-        return component != "unet" and isinstance(other, RandomSource)
+        return part != "unet" and isinstance(other, RandomSource)
 
-    def _build(self, component: str, kind: Any) -> nn.Module:
-        config = dict(self.settings(component))
-        return kind(CLIPTextConfig(**config)) if component.startswith("text_encoder") else kind.from_config(config)
+    def _build(self, part: str, kind: Any) -> nn.Module:
+        config = dict(self.config_of(part))
+        return kind(CLIPTextConfig(**config)) if part.startswith("text_encoder") else kind.from_config(config)
 
 
 def write_lora(folder: Path, name: str, components: Mapping[str, nn.Module], rank: int, seed: int) -> Path:
@@ -122,9 +126,9 @@ def write_lora(folder: Path, name: str, components: Mapping[str, nn.Module], ran
     return file
 
 
-def _kind_of(component: str) -> Any:
+def _kind_of(part: str) -> Any:
     from diffusers import AutoencoderKL, UNet2DConditionModel  # noqa: PLC0415 - slow to import, rarely needed
     from transformers import CLIPTextModel, CLIPTextModelWithProjection  # noqa: PLC0415
 
     kinds = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel}
-    return kinds.get(component, CLIPTextModelWithProjection)
+    return kinds.get(part, CLIPTextModelWithProjection)

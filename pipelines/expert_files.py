@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import torch
 from torch import nn
@@ -18,6 +18,44 @@ from pipelines.single_file import parameters_of_part, read_part
 
 # how a file came to be, not what is in it
 _PROVENANCE: Final = frozenset({"transformers_version", "torch_dtype", "dtype", "architectures"})
+
+
+class ExpertSource(Protocol):
+    """Where an expert's parts come from, named as in diffusers' layout: unet, vae, text_encoder_2 and so on."""
+
+    @property
+    def index(self) -> Mapping[str, Any]:
+        """What `model_index.json` says of the expert."""
+        ...
+
+    @property
+    def scheduler_config(self) -> Mapping[str, Any]:
+        """The noise scheduler's configuration as it was trained with."""
+        ...
+
+    def has(self, part: str) -> bool:
+        """Whether the expert has such a part."""
+        ...
+
+    def parameters_of(self, part: str) -> int:
+        """Return how many numbers a part's weights have; what is broken counts nothing."""
+        ...
+
+    def tokenizer(self, part: str) -> CLIPTokenizer:
+        """Load a tokenizer."""
+        ...
+
+    def config_of(self, part: str) -> Mapping[str, Any]:
+        """Return a part's configuration."""
+        ...
+
+    def read(self, kind: Any, part: str, dtype: torch.dtype) -> Any:
+        """Read a part as a module of `kind` on the CPU. Raises OSError or ValueError."""
+        ...
+
+    def has_same(self, part: str, other: "ExpertSource") -> bool | None:
+        """Whether both hold the same part, told without reading it; None: only its tensors can tell."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +71,8 @@ class ExpertFiles:
     vae: Path | None = None
 
     @classmethod
-    def of(cls, place: "Path | ExpertFiles") -> "ExpertFiles":
-        """Return the files at a place that may be a folder's path alone."""
+    def of(cls, place: "Path | ExpertSource") -> ExpertSource:
+        """Return the source that a place is, which may be a folder's path alone."""
         return cls(place) if isinstance(place, Path) else place
 
     @property
@@ -87,8 +125,10 @@ class ExpertFiles:
         """Return the infix in the names of a part's files, by which diffusers and transformers know a variant."""
         return None if _has_plain_weights(self.source(part)) else "fp16"
 
-    def has_same(self, part: str, other: "ExpertFiles") -> bool | None:
+    def has_same(self, part: str, other: ExpertSource) -> bool | None:
         """Whether both hold the same part, told without reading it; None: only its tensors can tell."""
+        if not isinstance(other, ExpertFiles):
+            return None
         one, two = self.source(part), other.source(part)
         if one == two:
             return True

@@ -11,7 +11,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from models.memory_plan import VAE, Memory, plan_memory
 from pipelines.device import choose_dtype, choose_vae_dtype
-from pipelines.expert_files import ExpertFiles, same_tensors
+from pipelines.expert_files import ExpertFiles, ExpertSource, same_tensors
 
 Report: TypeAlias = Callable[[str, float], None]
 
@@ -80,8 +80,8 @@ class Manner:
 
 
 def load_weights(
-    base: Path | ExpertFiles,
-    refiner: Path | ExpertFiles | None,
+    base: Path | ExpertSource,
+    refiner: Path | ExpertSource | None,
     device: torch.device,
     report: Report,
     manner: Manner | None = None,
@@ -106,7 +106,7 @@ def load_weights(
 class _Loader:
     """Loads components one by one and knows how far it is."""
 
-    def __init__(self, base: ExpertFiles, refiner: ExpertFiles | None, dtype: torch.dtype, report: Report) -> None:
+    def __init__(self, base: ExpertSource, refiner: ExpertSource | None, dtype: torch.dtype, report: Report) -> None:
         self._base = base
         self._refiner = refiner
         self._dtype = dtype
@@ -132,7 +132,7 @@ class _Loader:
             groups[group] += size
         return groups
 
-    def expert(self, files: ExpertFiles, name: str, twin: Expert | None) -> Expert:
+    def expert(self, files: ExpertSource, name: str, twin: Expert | None) -> Expert:
         """Load one expert, sharing with its twin what is the same."""
         stages: list[TextStage] = []
         if files.has("text_encoder"):
@@ -149,7 +149,7 @@ class _Loader:
             requires_aesthetics_score=bool(files.index.get("requires_aesthetics_score", False)),
         )
 
-    def _module_or(self, its: Any, files: ExpertFiles, component: str, kind: Any, expert: str) -> Any:
+    def _module_or(self, its: Any, files: ExpertSource, component: str, kind: Any, expert: str) -> Any:
         """Load a component, or take the twin's where they are the same."""
         if its is None:
             return self._module(files, component, kind, expert)
@@ -169,12 +169,12 @@ class _Loader:
                     sizes[name, component] = files.parameters_of(component) * self._dtype_of(files, component).itemsize
         return sizes
 
-    def _dtype_of(self, files: ExpertFiles, component: str) -> torch.dtype:
+    def _dtype_of(self, files: ExpertSource, component: str) -> torch.dtype:
         if component != "vae":
             return self._dtype
         return choose_vae_dtype(self._dtype, force_upcast=bool(files.config_of("vae").get("force_upcast", True)))
 
-    def _module(self, files: ExpertFiles, component: str, kind: Any, expert: str) -> Any:
+    def _module(self, files: ExpertSource, component: str, kind: Any, expert: str) -> Any:
         self._report(f"{expert} {component}", self._done / max(self._total, 1))
         module = files.read(kind, component, self._dtype_of(files, component))
         self._done += self._sizes().get((expert, component), 0)

@@ -8,7 +8,7 @@ import torch
 from models.memory_plan import Memory
 from pipelines.compiling import Compilation, compile_unets, warm_up
 from pipelines.device import TorchMemory
-from pipelines.expert_files import ExpertFiles
+from pipelines.expert_files import ExpertSource
 from pipelines.loading import Manner, Report, load_weights
 from pipelines.options import EngineOptions
 from pipelines.studio import LoraCache, Studio
@@ -20,8 +20,8 @@ _PAIR: Final = 2
 
 
 def open_studio(
-    base: Path | ExpertFiles,
-    refiner: Path | ExpertFiles | None,
+    base: Path | ExpertSource,
+    refiner: Path | ExpertSource | None,
     device: torch.device,
     options: EngineOptions,
     report: Report,

@@ -13,7 +13,7 @@ from pipelines.capacity import memory_of, room_for
 from pipelines.contract import EngineDefunct, EngineEvent, EngineFacts, Failed, GenerationRequest, Phase, Stepped
 from pipelines.device import device_of, name_of
 from pipelines.errors import GenerationError, is_out_of_memory, reason_for
-from pipelines.expert_files import ExpertFiles
+from pipelines.expert_files import ExpertFiles, ExpertSource
 from pipelines.facts import engine_facts
 from pipelines.fairness import FairShare, Offer, Policy
 from pipelines.generation import Generation, OnLatents
@@ -50,8 +50,8 @@ class SdxlEngine:
     def __init__(  # noqa: PLR0913 all by keyword, all but one with a default
         self,
         *,
-        base: Path | ExpertFiles,
-        refiner: Path | ExpertFiles | None = None,
+        base: Path | ExpertSource,
+        refiner: Path | ExpertSource | None = None,
         device: str = "cpu",
         threads: int | None = None,
         batch_rows: int = PAIR,

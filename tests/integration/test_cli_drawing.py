@@ -111,7 +111,7 @@ def test_a_half_installed_model_keeps_a_server_from_starting(upgraded: Easels, c
     sentence = upgraded.refuses(command, EASEL_MODELS_DIR=str(upgraded.folder / "models"), EASEL_MINIATURE="1")
     assert sentence.startswith("The weights of hevok/studio-trigger are incomplete: ")
     assert f"{upgraded.folder / 'models' / gone} is missing" in sentence
-    assert "easel models list" in sentence
+    assert "easel models pull" in sentence
     listed = upgraded.ok("models", "list", EASEL_MODELS_DIR=str(upgraded.folder / "models"))
     assert "incomplete" in listed
     assert sentence in listed

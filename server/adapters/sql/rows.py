@@ -70,6 +70,8 @@ def output_of(row: Row) -> Output:
 def files_of(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[TaskId, Sequence[Output]]:
     """Return the pictures of each task in sample order: one query for a page."""
     found: dict[TaskId, list[Output]] = defaultdict(list)
+    if not task_ids:
+        return found
     for row in connection.execute(_FILES, {_IDS.key: list(task_ids)}).mappings():
         found[row["task_id"]].append(output_of(row))
     return found
