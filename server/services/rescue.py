@@ -1,6 +1,7 @@
 """Rescue tasks whose worker went silent. Any process may do it at any time: the fresh lease makes it safe."""
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from server.domain.errors import LeaseLost
@@ -18,14 +19,20 @@ RESCUE_PACE: Final = 0.1
 """Between two looks, as a share of the lease: of 30 s it is 3, so that a task is back in the queue after 33 at most."""
 
 
-def rescue(tasks: TaskStore, rescuer: WorkerId, seconds: float, limits: Limits) -> int:
-    """Take over what ran out, and finish, requeue or end it; return how many tasks were rescued."""
+def rescue(
+    tasks: TaskStore, rescuer: WorkerId, seconds: float, limits: Limits, between: Callable[[], None] = lambda: None
+) -> int:
+    """Take over what ran out, and finish, requeue or end it; return how many tasks were rescued.
+
+    `between` is called after each, for a rescuer with leases of its own to keep.
+    """
     taken = tasks.take_over(rescuer, seconds)
     for claimed in taken:
         try:
             _rescue_one(tasks, claimed, limits)
         except LeaseLost:
             _log.info("task %s was cancelled while it was being rescued", claimed.task.id)
+        between()
     return len(taken)
 
 
