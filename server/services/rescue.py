@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Final
 
 from server.domain.errors import LeaseLost
-from server.domain.events import NewEvent
 from server.domain.lifecycle import FINISHING, TaskStatus
 from server.domain.rescue import Limits, after_expiry
-from server.domain.task import Claimed, Ending, Lease
+from server.domain.task import Claimed
 from server.domain.types import WorkerId
+from server.domain.writes import Move, Requeue
 from server.ports import TaskStore
-from server.services.story import ending_events
+from server.services.story import AFTER_END, last_words
 
 _log = logging.getLogger(__name__)
 
@@ -40,26 +40,13 @@ def _rescue_one(tasks: TaskStore, claimed: Claimed, limits: Limits) -> None:
     task, lease = claimed.task, claimed.lease
     if task.status in FINISHING:
         _log.warning("task %s: its worker went silent while finishing; telling its story to the end", task.id)
-        finish(tasks, lease, task.status)
+        told = task.status is not TaskStatus.END
+        tasks.write(lease, [Move(TaskStatus.POSTPROCESS_END)] if told else AFTER_END)
         return
     ending = after_expiry(task, limits)
     if ending is None:
         _log.warning("task %s: its worker went silent in %s; queueing it again", task.id, task.status)
-        tasks.requeue(lease)
+        tasks.write(lease, [Requeue()])
     else:
         _log.error("task %s: %s", task.id, ending.message)
-        end(tasks, lease, ending, log="")
-
-
-def end(tasks: TaskStore, lease: Lease, ending: Ending, log: str) -> None:
-    """End a running task and tell its story to the end."""
-    before: list[NewEvent] = ending_events(ending, log)
-    tasks.move(lease, TaskStatus.END, before=before, ending=ending)
-    finish(tasks, lease, TaskStatus.END)
-
-
-def finish(tasks: TaskStore, lease: Lease, status: TaskStatus) -> None:
-    """Lead a task whose outcome is written from `status` to its terminal status."""
-    if status is TaskStatus.END:
-        tasks.move(lease, TaskStatus.POSTPROCESS_START)
-    tasks.move(lease, TaskStatus.POSTPROCESS_END)
+        tasks.write(lease, last_words(ending, log=""))
