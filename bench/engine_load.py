@@ -22,11 +22,11 @@ class Scale:
 
     long: tuple[int, int] = (4, 60)
     short: tuple[int, int] = (1, 8)
-    longs: int = 3
-    shorts: int = 20
+    longs: int = 2
+    shorts: int = 12
     every: int = 20
     repeats: int = 3
-    overhead_repeats: int = 7
+    overhead_repeats: int = 9
 
 
 QUICK: Final = Scale(long=(2, 6), short=(1, 2), longs=2, shorts=3, every=4, repeats=1, overhead_repeats=1)
