@@ -9,7 +9,7 @@ import torch
 
 from models.noise_schedulers import NOISE_SCHEDULERS
 from models.shipped import miniature_weights
-from tests.contract.test_sdxl_equality import LORA_TOLERANCE, Reference
+from tests.contract.test_sdxl_equality import Reference
 from tests.random_sdxl import write_random_sdxl
 from tests.sdxl import Darkroom, Miniature, request_for
 
@@ -20,6 +20,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:__array_wrap__ must accept context:DeprecationWarning"),
 ]
 
+OF_THE_LARGEST = 1e-5
+"""Fused weights round otherwise than PEFT's sum. Latents of random weights reach 66, for which 1e-4 is too little; for
+a trained model's, of about 5, this is stricter."""
 SIZES = [(64, 64), (136, 72)]
 SHIPPED_SIZES = [(128, 128), (136, 104)]
 
@@ -64,6 +67,7 @@ def test_every_combination_is_diffusers(both, noise_scheduler):
         drawn = both.ours.final_latents(request)
         expected = (both.adorned if worn else both.plain).draw(request, request.seed)
         if worn:
-            torch.testing.assert_close(drawn, expected, rtol=0, atol=LORA_TOLERANCE, msg=str(request))
+            off = float((drawn - expected).abs().max() / expected.abs().max())
+            assert off <= OF_THE_LARGEST, (off, request)
         else:
             assert torch.equal(drawn, expected), request
