@@ -46,7 +46,7 @@ soak-lora: $(STAMP) ## five hundred tasks that change LoRAs: memory must stay fl
 bench: $(STAMP) ## measure the API against references (some five minutes; best on a quiet machine)
 	$(BIN)/python -m bench.api
 
-bench-engine: $(STAMP) ## measure the engine on the miniature against diffusers (some ten minutes; best on a quiet machine)
+bench-engine: $(STAMP) ## measure the engine on the miniature against diffusers (some three minutes; best on a quiet machine)
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m bench.engine
 
 bench-queue: $(STAMP) ## measure the queue beside procrastinate (some ten minutes; best on a quiet machine)

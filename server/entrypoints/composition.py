@@ -46,7 +46,7 @@ from server.entrypoints.outbound import make_downloads, make_sender
 from server.entrypoints.packages import Find, missing_worker_packages
 from server.ports import Wakeups
 from server.ports.files import Downloads
-from server.services.installed import Installed
+from server.services.installed import DrawingSettings, Installed
 from server.services.screen import Screen
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
@@ -142,7 +142,10 @@ def make_wiring(
         heartbeat_seconds=settings.heartbeat_seconds,
         sockets=SocketLimits(tokens=settings.tokens_per_socket, per_address=settings.sockets_per_address),
         work_limit=settings.work_limit,
-        installed=Installed(seen_weights(settings, miniature=miniature)),
+        installed=Installed(
+            seen_weights(settings, miniature=miniature),
+            DrawingSettings(settings.device, settings.dtype, settings.batch_rows),
+        ),
     )
 
 
