@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check fix test test-long chaos test-containers soak-lora bench bench-engine bench-gpu bench-png bench-queue clean
+.PHONY: help setup demo serve check fix test test-long chaos test-containers test-host soak-lora bench bench-engine bench-gpu bench-png bench-queue clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -31,7 +31,7 @@ fix: $(STAMP) ## format and mend what ruff can mend
 	$(BIN)/ruff format .
 
 test: $(STAMP) ## all tests that need nothing but Python packages
-	$(PYTEST) -n 2 -m "not slow and not containers"
+	$(PYTEST) -n 2 -m "not slow and not containers and not hosts"
 
 test-long: $(STAMP) ## tests that take minutes
 	$(PYTEST) -m "slow"
@@ -39,6 +39,9 @@ test-long: $(STAMP) ## tests that take minutes
 test-containers: $(STAMP) ## the container files: read by Docker's own tools, their processes started without containers
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[containers]'
 	$(PYTEST) tests/containers -m containers
+
+test-host: $(STAMP) ## several hosts as network namespaces, one of them cut off (two minutes; needs root and iproute2)
+	$(PYTEST) tests/hosts -m hosts -rs
 
 soak-lora: $(STAMP) ## five hundred tasks that change LoRAs: memory must stay flat
 	$(PYTEST) -s tests/contract/test_lora_soak.py

@@ -9,10 +9,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.adapters.sql.engines import Database
+from server.adapters.sql.expressions import Now
 from server.domain.errors import Unavailable
 
 _log = logging.getLogger(__name__)
@@ -59,6 +60,11 @@ def head_revision() -> str:
     head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None, "the migrations are part of the package"
     return head
+
+
+def database_time(database: Database) -> float:
+    """Return the database's clock, in unix seconds."""
+    return database.read(lambda connection: connection.execute(select(Now())).scalar_one())
 
 
 class SqlHealth:
