@@ -78,9 +78,12 @@ def open_settled_database(settings: Settings) -> Database:
         raise Trouble(f"EASEL_DATABASE_URL can't be used: {error}") from None
 
 
-def ensure_usable(database: Database) -> None:
-    """Raise Unavailable unless the database is there and has this release's schema; warn of a library with a bug."""
-    SqlHealth(database).check()
+def ensure_usable(database: Database, *, newer: bool = False) -> None:
+    """Raise Unavailable unless the database is there and has this release's schema; warn of a library with a bug.
+
+    `newer`: whether a newer release's schema will do.
+    """
+    SqlHealth(database).check(newer=newer)
     warning = reset_bug_warning() if database.is_sqlite else None
     if warning is not None:
         _log.warning("%s", warning)

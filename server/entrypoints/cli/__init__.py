@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from server.domain.errors import EaselError
-from server.entrypoints.cli import database, models, project, refusals, replay, run, serving, webhooks, workers
+from server.entrypoints.cli import database, files, models, project, refusals, replay, run, serving, webhooks, workers
 from server.entrypoints.cli.doctor import doctor
 from server.entrypoints.trouble import Trouble
 from server.settings import SettingsError
@@ -29,6 +29,7 @@ app.add_typer(workers.app, name="workers")
 app.add_typer(refusals.app, name="refusals")
 app.add_typer(models.app, name="models")
 app.add_typer(database.app, name="db")
+app.add_typer(files.app, name="files")
 app.command()(doctor)
 
 
