@@ -43,7 +43,7 @@ test-long: $(STAMP) ## tests that take minutes
 
 test-containers: $(STAMP) ## the container files: read by Docker's own tools, their processes started without containers
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[containers]'
-	$(PYTEST) tests/containers -m containers
+	$(PYTEST) tests/containers -m containers -rs
 
 test-host: $(STAMP) ## several hosts as network namespaces, one of them cut off (two minutes; needs root and iproute2)
 	$(PYTEST) tests/hosts -m hosts -rs

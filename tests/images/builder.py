@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,9 +130,27 @@ class Container:
         return [*self.config["Entrypoint"], *self.config["Cmd"]]
 
     def start(self, data: Path, *command: str, **settings: str) -> "subprocess.Popen[bytes]":
-        """Start a command in namespaces of its own: root read-only, /tmp empty, /data a folder of the host."""
-        root = shlex.quote(str(self.tree))
-        user, there = self.config["User"], self.config["WorkingDir"]
+        """Start a command; what it says goes to a log beside the images."""
+        name = re.sub(r"\W+", "-", " ".join(command))[:60]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            environment = {**self.environment, **settings}
+            return subprocess.Popen(self._inside(data, command), env=environment, stdout=log, stderr=log)
+
+    def run(self, data: Path, *command: str, **settings: str) -> int:
+        """Run a command to its end."""
+        return self.start(data, *command, **settings).wait(300)
+
+    def said(self, data: Path, *command: str, **settings: str) -> str:
+        """Run a command that must succeed; return what it printed."""
+        environment = {**self.environment, **settings}
+        inside = self._inside(data, command)
+        done = subprocess.run(inside, env=environment, check=False, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def _inside(self, data: Path, command: Sequence[str]) -> list[str]:
+        """Return what runs it in a mount namespace: root read-only, /tmp empty, /data a folder of the host."""
+        root, user, there = shlex.quote(str(self.tree)), self.config["User"], self.config["WorkingDir"]
         script = " && ".join(
             [
                 f"mount --bind {root} {root}",
@@ -143,15 +162,4 @@ class Container:
                 f"exec chroot --userspec={user} {root} /usr/bin/env -C {there} {shlex.join(command)}",
             ]
         )
-        log = (self.folder / f"{command[-1].strip('-')}.log").open("ab")
-        with log:
-            return subprocess.Popen(
-                ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script],
-                env={**self.environment, **settings},
-                stdout=log,
-                stderr=log,
-            )
-
-    def run(self, data: Path, *command: str, **settings: str) -> int:
-        """Run a command to its end."""
-        return self.start(data, *command, **settings).wait(300)
+        return ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script]
