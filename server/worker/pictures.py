@@ -107,10 +107,11 @@ def check_picture(path: Path) -> str:
     Only its head is read: how large it says it is decides before anything is unpacked.
     """
     try:
-        with warnings.catch_warnings(), Image.open(path, formats=_FORMATS) as image:
+        with warnings.catch_warnings():
             # Pillow's own limits: ours is far below them, and told in one way.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            (width, height), kind = image.size, Image.MIME[image.format or ""]
+            with Image.open(path, formats=_FORMATS) as image:
+                (width, height), kind = image.size, Image.MIME[image.format or ""]
     except Image.DecompressionBombError:
         raise CannotPrepare(_TOO_LARGE) from None
     except (OSError, ValueError, KeyError, SyntaxError, EOFError, struct.error):
