@@ -14,13 +14,31 @@ class WorkerState(StrEnum):
     DRAINING = "draining"
 
 
+class Wish(StrEnum):
+    """What an operator wants of a worker that is to claim nothing more."""
+
+    STAY = "stay"
+    LEAVE = "leave"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A worker's own description; `device` is known once its engine has loaded."""
+    """A worker's own description; `device` is known once its engine has loaded, `name` is what operators call it."""
 
     id: WorkerId
     host: str
+    name: str = ""
     pid: int
     engine: str
     device: str
     state: WorkerState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A worker as the database knows it: seconds since its last beat, what is wished of it, how many tasks it holds."""
+
+    worker: Worker
+    silent: float
+    wish: Wish | None
+    tasks: int
