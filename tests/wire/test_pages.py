@@ -1,0 +1,120 @@
+"""The pages: whole, safe, kept by browsers, and worth nothing to whoever has no key."""
+
+import re
+
+import httpx2
+import pytest
+
+from server.adapters.clock import SystemClock
+from server.services.projects import Credentials
+from server.services.sign_in import SignInLinks
+from server.web.assets import assets
+from tests.wire.porch import error_of, porch
+from tests.wire.test_docs_page import Reader
+
+PAGES = ("/sign-in", "/models")
+LINKED = Credentials("default", "key-of-a-link", "secret-of-a-link")
+
+
+def read(answer: httpx2.Response) -> Reader:
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    reader = Reader()
+    reader.feed(answer.text)
+    return reader
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_takes_nothing_from_elsewhere_and_runs_nothing_inline(idle, path):
+    answer = idle.get(idle.url + path)
+
+    assert answer.status_code == 200
+    reader = read(answer)
+    assert not re.search(r"<script(?![^>]* src=)|<style|javascript:", answer.text)
+    assert [it for it in reader.addresses if re.match(r"\w+:|//", it)] == []
+    assert len(reader.ids) == len(set(reader.ids))
+    policy = answer.headers["content-security-policy"].split("; ")
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "style-src 'self'" in policy
+    assert f"connect-src 'self' ws://127.0.0.1:{idle.port}" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_sent_once_and_asked_for_again(idle, path):
+    first = idle.get(idle.url + path)
+    again = idle.get(idle.url + path, headers={"if-none-match": first.headers["etag"]})
+
+    assert first.headers["cache-control"] == "no-cache"
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_every_asset_that_a_page_or_a_module_names_is_there_and_kept_for_ever(idle):
+    linked = {it for path in PAGES for it in read(idle.get(idle.url + path)).addresses if it.startswith("/static/")}
+    imported = {
+        f"/static/{assets().version}/{name.decode()}"
+        for asset in assets().files.values()
+        for name in re.findall(rb"from '\./([\w.-]+)'", asset.content)
+    }
+
+    assert linked
+    for address in linked | imported:
+        answer = idle.get(idle.url + address)
+        assert answer.status_code == 200, address
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        known = idle.get(idle.url + address, headers={"if-none-match": answer.headers["etag"]})
+        assert known.status_code == 304
+
+
+def test_another_versions_page_still_gets_scripts_but_may_not_keep_them(idle):
+    answer = idle.get(f"{idle.url}/static/0123456789ab/shell.js")
+
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
+
+
+@pytest.mark.parametrize("file", ["nothing.js", "__init__.py", "..%2Frendering.py", "%2e%2e/base.html"])
+def test_no_other_file_is_served(idle, file):
+    assert idle.get(f"{idle.url}/static/{assets().version}/{file}").status_code == 404
+
+
+def test_behind_a_proxy_the_links_keep_its_prefix(tmp_path):
+    with porch(tmp_path, worker=False, public_url="https://example.org/easel") as behind:
+        answer = behind.get(f"{behind.url}/models")
+
+    assert f'href="/easel/static/{assets().version}/easel.css"' in answer.text
+    assert 'data-root="/easel"' in answer.text
+    assert "wss://example.org" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(("content", "blurred"), [("show", False), ("blur", True)])
+def test_pictures_are_blurred_by_the_pages_where_the_operator_wants_it(tmp_path, content, blurred):
+    with porch(tmp_path, worker=False, content=content) as opened:
+        assert ('class="blur"' in opened.get(f"{opened.url}/models").text) is blurred
+
+
+def test_a_link_is_worth_the_credentials_once(tmp_path):
+    links = SignInLinks(SystemClock(), LINKED)
+    code = links.issue()
+    with porch(tmp_path, worker=False, wired={"sign_in": links}) as linked:
+        url = f"{linked.url}/sign-in/redeem"
+        first, second = (linked.get(url, "POST", json={"code": code}) for _ in range(2))
+        wrong = linked.get(url, "POST", json={"code": "x"})
+
+    assert first.json() | {"errors": []} == {
+        "result": True,
+        "errors": [],
+        "name": LINKED.name,
+        "apiKey": LINKED.api_key,
+        "apiSecret": LINKED.api_secret,
+    }
+    assert first.headers["cache-control"] == "no-store"
+    assert error_of(second) == error_of(wrong)
+    assert "used, or is too old" in error_of(second)[1]
+
+
+def test_where_no_links_are_made_none_is_redeemed(idle):
+    _, message = error_of(idle.get(f"{idle.url}/sign-in/redeem", "POST", json={"code": "x"}))
+
+    assert "no sign-in links" in message
