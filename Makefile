@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check fix test test-long chaos test-containers soak-lora bench bench-engine bench-gpu bench-png bench-queue clean
+.PHONY: help setup demo serve check fix test test-long chaos test-containers test-browser soak-lora bench bench-engine bench-gpu bench-png bench-queue clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -31,7 +31,7 @@ fix: $(STAMP) ## format and mend what ruff can mend
 	$(BIN)/ruff format .
 
 test: $(STAMP) ## all tests that need nothing but Python packages
-	$(PYTEST) -n 2 -m "not slow and not containers"
+	$(PYTEST) -n 2 -m "not slow and not containers and not browser"
 
 test-long: $(STAMP) ## tests that take minutes
 	$(PYTEST) -m "slow"
@@ -39,6 +39,10 @@ test-long: $(STAMP) ## tests that take minutes
 test-containers: $(STAMP) ## the container files: read by Docker's own tools, their processes started without containers
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[containers]'
 	$(PYTEST) tests/containers -m containers
+
+test-browser: $(STAMP) ## the pages in Chromium (Debian's package `chromium`); screenshots go to out/screenshots
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	$(PYTEST) tests/browser -m browser -n 0
 
 soak-lora: $(STAMP) ## five hundred tasks that change LoRAs: memory must stay flat
 	$(PYTEST) -s tests/contract/test_lora_soak.py

@@ -25,6 +25,7 @@ from server.api.routes import (
     run,
     sign_in,
     static,
+    task_pages,
     tasks,
     tools,
     uploads,
@@ -59,6 +60,7 @@ def create_app(wiring: Wiring) -> FastAPI:
         model_pages.router,
         sign_in.router,
         static.router,
+        task_pages.router,
         websocket.router,
     ):
         app.include_router(router)

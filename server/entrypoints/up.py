@@ -19,7 +19,7 @@ from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.schema import upgrade
 from server.adapters.sql.wakeups import Role, open_wakeups
 from server.domain.project import AuthMethod
-from server.entrypoints.addresses import http_url
+from server.entrypoints.addresses import http_url, local_url
 from server.entrypoints.composition import (
     Drawing,
     choose_drawing,
@@ -67,7 +67,7 @@ def _serve_and_draw(settings: Settings, database: Database, drawing: Drawing, co
     api.start()
     console.print(f"easel listens on {http_url(settings.host, api.port)}/v1 (Ctrl-C stops it)")
     if links is not None:
-        _print_link(links, settings.public_url or http_url(settings.host, api.port), console)
+        _print_link(links, settings.public_url or local_url(settings.host, api.port), console)
     # The API outlives the supervisor by more than the hub's interval: sockets see the end of what was being drawn.
     code = supervisor.run()
     time.sleep(_LAST_LOOK_SECONDS)

@@ -12,7 +12,8 @@ from server.web.assets import assets
 from tests.wire.porch import error_of, porch
 from tests.wire.test_docs_page import Reader
 
-PAGES = ("/sign-in", "/models")
+MODEL = "/models/hevok/studio-trigger"
+PAGES = ("/sign-in", "/models", MODEL, "/tasks", "/tasks/1")
 LINKED = Credentials("default", "key-of-a-link", "secret-of-a-link")
 
 
@@ -92,6 +93,45 @@ def test_behind_a_proxy_the_links_keep_its_prefix(tmp_path):
 def test_pictures_are_blurred_by_the_pages_where_the_operator_wants_it(tmp_path, content, blurred):
     with porch(tmp_path, worker=False, content=content) as opened:
         assert ('class="blur"' in opened.get(f"{opened.url}/models").text) is blurred
+
+
+def test_the_models_page_lists_every_model_and_the_front_leads_there(idle):
+    front = idle.get(f"{idle.url}/", follow_redirects=False)
+    text = idle.get(f"{idle.url}/models").text
+
+    assert (front.status_code, front.headers["location"]) == (307, "/models")
+    assert f'href="{MODEL}"' in text
+    assert 'href="/models/stabilityai/stable-diffusion-xl-base-1.0"' in text
+
+
+def test_a_models_page_has_a_field_for_each_parameter_and_leads_to_the_texts(idle):
+    reader, text = read(idle.get(idle.url + MODEL)), idle.get(idle.url + MODEL).text
+    tool = idle.post("Tool/Detail", {"slugowner": "hevok", "slugproject": "studio-trigger"}).json()["tool"][0]
+
+    named = [item["id"] for group in tool["parameters"] for item in group["items"]]
+    assert [name for name in named if f'name="{name}"' not in text] == []
+    assert {f"{MODEL}/llms.txt", f"{MODEL}/llms-full.txt"} <= set(reader.addresses)
+
+
+def test_a_missing_model_is_a_page_that_says_so(idle):
+    answer = idle.get(f"{idle.url}/models/hevok/nothing")
+
+    assert answer.status_code == 404
+    assert "no such model" in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_a_tasks_page_tells_nothing_of_the_task(idle):
+    known = idle.get(f"{idle.url}/tasks/{idle.run()['taskid']}").text
+    unknown = idle.get(f"{idle.url}/tasks/999999").text
+
+    assert re.sub(r"Task \d+|data-id=\S+", "", known) == re.sub(r"Task \d+|data-id=\S+", "", unknown)
+
+
+def test_what_stands_in_an_address_is_text_on_the_page(idle):
+    text = idle.get(f"{idle.url}/tasks/%3Cscript%3Ealert(1)%3C%2Fscript%3E").text
+
+    assert "<script>alert" not in text
 
 
 def test_a_link_is_worth_the_credentials_once(tmp_path):

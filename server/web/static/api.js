@@ -19,6 +19,11 @@ export async function call(path, body = {}, { credentials = session(), signal } 
   return answer(await send(`${root}/v1/${path}`, { method: 'POST', headers, body: JSON.stringify(body), signal }));
 }
 
+/** The same for a form with files. */
+export async function callWith(path, form) {
+  return answer(await send(`${root}/v1/${path}`, { method: 'POST', headers: await proof(session()), body: form }));
+}
+
 /** POST `body` to one of the pages' own addresses, without credentials. */
 export async function post(path, body) {
   const headers = { 'content-type': 'application/json' };
@@ -43,6 +48,7 @@ async function send(url, options) {
 async function answer(response) {
   const read = await response.json().catch(() => ({}));
   if (response.ok && read.result !== false) return read;
+  if (response.status === 401) throw new ApiError('This server does not know your key and secret. Sign in again.', 401);
   const message = read.errors?.[0]?.message ?? `The server answered with status ${response.status}.`;
   throw new ApiError(message, response.status);
 }

@@ -40,8 +40,9 @@ export async function copy(text, what = 'Copied') {
   }
 }
 
-/** Seconds as people say them: 0.84 s, 12 s, 3 min 5 s. */
+/** Seconds as people say them: 0.84 s, 12 s, 3 min 5 s. Whole numbers are taken for rounded ones. */
 export function duration(seconds) {
+  if (Number.isInteger(seconds) && seconds < 60) return seconds ? `${seconds} s` : 'under 1 s';
   if (seconds < 10) return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
   if (seconds < 60) return `${Math.round(seconds)} s`;
   const whole = Math.round(seconds);

@@ -17,7 +17,8 @@ $('sign-in').addEventListener('submit', async (event) => {
     await call('Task/List', { limit: '1' }, { credentials });
     enter({ ...credentials, name: $('sign-in').dataset.name ?? '' });
   } catch (error) {
-    refuse(error instanceof ApiError && error.status === 401 ? `${error.message} Check both fields.` : error.message);
+    const unknown = error instanceof ApiError && error.status === 401;
+    refuse(unknown ? 'No project of this server has this key and secret. Check both.' : error.message);
   }
 });
 
