@@ -6,9 +6,10 @@ export const root = document.documentElement.dataset.root;
 
 /** A call that was refused, or could not be made; the message is for people. */
 export class ApiError extends Error {
-  constructor(message, status = 200) {
+  constructor(message, status = 200, code = 0) {
     super(message);
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -49,6 +50,6 @@ async function answer(response) {
   const read = await response.json().catch(() => ({}));
   if (response.ok && read.result !== false) return read;
   if (response.status === 401) throw new ApiError('This server does not know your key and secret. Sign in again.', 401);
-  const message = read.errors?.[0]?.message ?? `The server answered with status ${response.status}.`;
-  throw new ApiError(message, response.status);
+  const { message, code } = read.errors?.[0] ?? {};
+  throw new ApiError(message ?? `The server answered with status ${response.status}.`, response.status, code);
 }

@@ -33,7 +33,7 @@ async function read() {
     show(task);
     return task;
   } catch (error) {
-    problem(error.message);
+    problem(error.code === 1 ? `Your project has no task ${id}. “Tasks” above lists those it has.` : error.message);
     return null;
   }
 }
@@ -43,7 +43,7 @@ function hear(frame, task) {
   if (frame.seq) {
     events.push(frame);
     $('timeline').replaceChildren(...timeline(events, Date.now() / 1000));
-    $('log').textContent = logOf(events) || 'Nothing yet.';
+    $('log').textContent = logOf(events) || (frame.terminal ? 'Nothing was logged.' : 'Nothing yet.');
   }
   if (frame.type === 'task_output' && frame.message?.stepTotal) {
     $('bar').value = Number(frame.message.percentage);
