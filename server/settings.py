@@ -118,6 +118,10 @@ class Settings(BaseSettings):
         "full",
         description="What pictures say of themselves: all that draws them again, prompt included, or their AI origin.",
     )
+    content: Literal["show", "blur"] = Field(
+        "show",
+        description="Whether pages show pictures at once, or blurred until somebody asks; never what the API answers.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )

@@ -16,7 +16,20 @@ from server.api.expectations import MOST_AHEAD, expectation_of
 from server.api.hub import Hub
 from server.api.paths import ForgivingPaths
 from server.api.previews import Gallery
-from server.api.routes import docs, files, health, models, run, tasks, tools, uploads
+from server.api.routes import (
+    docs,
+    files,
+    health,
+    model_pages,
+    models,
+    run,
+    sign_in,
+    static,
+    task_pages,
+    tasks,
+    tools,
+    uploads,
+)
 from server.api.sockets import OpenSockets
 from server.api.upkeep import (
     collect_orphans_forever,
@@ -45,6 +58,10 @@ def create_app(wiring: Wiring) -> FastAPI:
         uploads.router,
         docs.router,
         health.router,
+        model_pages.router,
+        sign_in.router,
+        static.router,
+        task_pages.router,
         websocket.router,
     ):
         app.include_router(router)

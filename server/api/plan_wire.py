@@ -18,6 +18,7 @@ def plan_wire(foreseen: Foreseen) -> Wire:
         "drawn": _size(foreseen.drawn),
         "delivered": _size(foreseen.delivered),
         "loras": [{"name": lora.name, "weight": lora.weight, "status": lora.sight} for lora in foreseen.loras],
+        "installedloras": list(foreseen.installed),
         "prompt": foreseen.prompt,
         "notes": notes,
     }

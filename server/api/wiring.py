@@ -19,6 +19,7 @@ from server.ports.webhooks import WebhookSender, WebhookStore
 from server.services.installed import Installed
 from server.services.retention import Retention
 from server.services.screen import Screen
+from server.services.sign_in import SignInLinks
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
 
@@ -34,7 +35,8 @@ class Wiring:
     `public_url` is where clients reach this server ("" to take it from each request). `needs_worker` makes /readyz
     wait for a loaded worker. `lease_seconds` paces the rescue of tasks whose worker went silent, `sweep_seconds` the
     removal of files that are not kept any longer; `pace` is how slowly a request may come. `work_limit` is in millions
-    of pixel steps, 0 for none. `installed` are the weights that can be seen from here.
+    of pixel steps, 0 for none. `installed` are the weights that can be seen from here. `blur`
+    makes pages show pictures only when somebody asks; `sign_in` are links that sign browsers in, where there are any.
     """
 
     reads: Reads
@@ -69,6 +71,8 @@ class Wiring:
     sweep_seconds: float = 60.0
     pace: Pace = _PACE
     installed: Installed = field(default_factory=Installed)
+    blur: bool = False
+    sign_in: SignInLinks | None = None
 
 
 def wiring_of(connection: HTTPConnection) -> Wiring:

@@ -50,6 +50,7 @@ from server.ports import Wakeups
 from server.ports.files import Downloads
 from server.services.installed import DrawingSettings, Installed
 from server.services.screen import Screen
+from server.services.sign_in import SignInLinks
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
 from server.settings import Settings
@@ -110,7 +111,13 @@ def secret_box(settings: Settings) -> FileKeySecretBox:
 
 
 def make_wiring(
-    settings: Settings, database: Database, wakeups: Wakeups, *, needs_worker: bool, miniature: bool = False
+    settings: Settings,
+    database: Database,
+    wakeups: Wakeups,
+    *,
+    needs_worker: bool,
+    miniature: bool = False,
+    sign_in: SignInLinks | None = None,
 ) -> Wiring:
     """Return what the API works with. `miniature`: whether it may draw, unless the settings say it."""
     faults = read_faults(os.environ)
@@ -143,6 +150,8 @@ def make_wiring(
         heartbeat_seconds=settings.heartbeat_seconds,
         sockets=SocketLimits(tokens=settings.tokens_per_socket, per_address=settings.sockets_per_address),
         work_limit=settings.work_limit,
+        blur=settings.content == "blur",
+        sign_in=sign_in,
         installed=Installed(
             seen_weights(settings, miniature=miniature),
             DrawingSettings(settings.device, settings.dtype, settings.batch_rows),

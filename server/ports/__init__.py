@@ -20,6 +20,7 @@ class PageQuery:
     """A page of a project's tasks, newest first unless `ascending`.
 
     `model` filters by a part of the model's name, in any case; tasks of `or_models` are wanted as well.
+    `statuses` are those wanted, none for all.
     """
 
     start: int = 0
@@ -27,6 +28,7 @@ class PageQuery:
     ascending: bool = False
     model: str = ""
     or_models: frozenset[str] = frozenset()
+    statuses: frozenset[TaskStatus] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from server.services.installed import Installed
 from server.services.prompt_report import prompt_report
 
 _RECENT: Final = 20
+_MOST_LORAS: Final = 500
 _ENOUGH: Final = 3
 """Drawn tasks before their speed is told to anybody."""
 
@@ -54,9 +55,10 @@ class PlannedLora:
 class Foreseen:
     """What would happen. `steps` is None where the schedule of the weights is not understood.
 
-    `drawn` is the size at which pictures are drawn, `delivered` the size that was asked for. `prompt` is how both
-    prompts are read (`server.services.prompt_report`). `seconds` is how long drawing may take, `memory` what it may
-    take, and `wait` how long it may stand in the queue before; None where nobody knows.
+    `drawn` is the size at which pictures are drawn, `delivered` the size that was asked for. `installed` names the
+    LoRAs that a prompt may use, and `prompt` tells how both prompts are read (`server.services.prompt_report`).
+    `seconds` is how long drawing may take, `memory` what it may take, and `wait` how long it may stand in the queue
+    before; None where nobody knows.
     """
 
     card: Card
@@ -65,6 +67,7 @@ class Foreseen:
     drawn: tuple[int, int]
     delivered: tuple[int, int]
     loras: Sequence[PlannedLora]
+    installed: Sequence[str]
     notes: Sequence[str]
     prompt: JsonObject
     seconds: float | None
@@ -110,6 +113,7 @@ def foresee(around: Surroundings, project_id: ProjectId, card: Card, values: Map
         drawn=drawn,
         delivered=delivered,
         loras=loras,
+        installed=list(weights.loras)[:_MOST_LORAS] if weights else [],
         notes=notes,
         prompt=_report(prompt, negative, drawing, loras, around.installed.tokenizers_of(card.slug)),
         seconds=_seconds(around.queue.latest(card.slug, _RECENT), weights, steps, drawn),

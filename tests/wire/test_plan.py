@@ -78,6 +78,10 @@ def test_memory_is_told_where_the_weights_can_be_seen(idle):
     assert "estimatedmemory" not in planned(idle)
 
 
+def test_no_lora_is_offered_where_no_weights_lie(idle):
+    assert planned(idle)["installedloras"] == []
+
+
 def test_loras_are_out_of_sight_where_no_weights_lie(idle):
     plan = planned(idle, prompt="<lora:Studio-Trigger:0.5> <lora:ink:1> a red circle")
     assert [(each["name"], each["weight"], each["status"]) for each in plan["loras"]] == [

@@ -107,6 +107,7 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
                 for row in self._rows.values()
                 if row.task.project_id == project_id
                 and (wanted in row.task.model.lower() or row.task.model in query.or_models)
+                and (not query.statuses or row.task.status in query.statuses)
             ]
         found.sort(key=lambda task: task.id, reverse=not query.ascending)
         return Page(len(found), found[query.start : query.start + query.limit])

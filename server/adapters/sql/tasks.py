@@ -97,6 +97,8 @@ class SqlTaskStore:
         if query.model:
             named = TASKS.c.model.icontains(query.model, autoescape=True)
             wanted = and_(wanted, or_(named, TASKS.c.model.in_(query.or_models)))
+        if query.statuses:
+            wanted = and_(wanted, is_one_of(TASKS.c.status, query.statuses))
         order = TASKS.c.id.asc() if query.ascending else TASKS.c.id.desc()
         rows = select(*TASK_COLUMNS).where(wanted).order_by(order).offset(query.start).limit(query.limit)
 

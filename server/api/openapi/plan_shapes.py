@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.api.openapi.pieces import anything, fields, integer, listed, text
+from server.api.openapi.pieces import TEXT, anything, fields, integer, listed, text
 from server.api.wire import Wire
 from server.services.foresee import LoraSight
 
@@ -46,6 +46,7 @@ _PLAN: Final[Wire] = {
     "samples": integer("How many pictures."),
     "drawn": _SIZE,
     "delivered": _SIZE,
+    "installedloras": listed(TEXT, "LoRAs that prompts may name here: 500 at most."),
     "loras": listed(_LORA, "Those of the model, of the selections and of the prompt."),
     "prompt": anything(
         "How both prompts are read: `tokens` of each chunk, `weights`, `breaks`; `chunks` of 75 tokens. Tokens are "

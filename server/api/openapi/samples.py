@@ -25,6 +25,7 @@ PLAN: Final[dict[str, object]] = {
     "samples": 1,
     "drawn": {"width": 512, "height": 512},
     "delivered": {"width": 512, "height": 512},
+    "installedloras": ["Studio-Trigger"],
     "loras": [],
     "prompt": {
         "prompt": {"weights": [], "breaks": 0, "tokens": [7], "leftOut": 0},

@@ -133,6 +133,23 @@ class TestPages:
             assert (part, page.total, len(page.tasks)) == (part, number, number)
 
 
+def test_a_page_of_some_statuses(stores):
+    project = stores.project()
+    waiting, stopped, other = (stores.submit(project) for _ in range(3))
+    for task in (stopped, other):
+        assert stores.tasks.cancel(task.id, {TaskStatus.QUEUE})
+
+    def page(*statuses):
+        found = stores.tasks.page(project.id, PageQuery(limit=1, statuses=frozenset(statuses)))
+        return found.total, [task.id for task in found.tasks]
+
+    assert page(TaskStatus.QUEUE) == (1, [waiting.id])
+    assert page(TaskStatus.CANCEL) == (2, [other.id])
+    assert page(TaskStatus.QUEUE, TaskStatus.CANCEL) == (3, [other.id])
+    assert page(TaskStatus.START) == (0, [])
+    assert page() == (3, [other.id])
+
+
 def test_a_page_also_holds_the_tasks_of_models_named_beside(stores):
     project = stores.project()
     for model in ("easel/sdxl", "easel/other", "another/third"):
