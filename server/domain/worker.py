@@ -1,8 +1,9 @@
 """Workers: who draws, on which device, and whether they are still there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from server.domain.report import WorkerReport
 from server.domain.types import WorkerId
 
 
@@ -16,7 +17,10 @@ class WorkerState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A worker's own description; `device` is known once its engine has loaded."""
+    """A worker's own description; `device` is known once its engine has loaded.
+
+    Read back, `silent` says how many seconds ago it last beat; of two descriptions it tells nothing.
+    """
 
     id: WorkerId
     host: str
@@ -24,3 +28,5 @@ class Worker:
     engine: str
     device: str
     state: WorkerState
+    report: WorkerReport = field(default_factory=WorkerReport)
+    silent: float = field(default=0.0, compare=False)

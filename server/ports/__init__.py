@@ -127,10 +127,11 @@ class TaskStore(Protocol):
         """Overwrite the task's receipt: what this attempt is drawn with."""
         ...
 
-    def write_kill(self, killed: Killed, ago: float) -> None:
+    def write_kill(self, killed: Killed, ago: float) -> float | None:
         """Write the kill receipt of an attempt whose device came free `ago` seconds ago; the first one counts.
 
-        Nothing is written unless that attempt was killed while it ran. Nothing else of the task changes.
+        Returns the seconds from the kill until then. Nothing is written, and None returned, unless that attempt was
+        killed while it ran. Nothing else of the task changes.
         """
         ...
 

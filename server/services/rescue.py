@@ -6,6 +6,7 @@ from typing import Final
 from server.domain.errors import LeaseLost
 from server.domain.events import NewEvent
 from server.domain.lifecycle import FINISHING, TaskStatus
+from server.domain.log_context import about
 from server.domain.rescue import Limits, after_expiry
 from server.domain.task import Claimed, Ending, Lease
 from server.domain.types import WorkerId
@@ -22,10 +23,11 @@ def rescue(tasks: TaskStore, rescuer: WorkerId, seconds: float, limits: Limits) 
     """Take over what ran out, and finish, requeue or end it; return how many tasks were rescued."""
     taken = tasks.take_over(rescuer, seconds)
     for claimed in taken:
-        try:
-            _rescue_one(tasks, claimed, limits)
-        except LeaseLost:
-            _log.info("task %s was cancelled while it was being rescued", claimed.task.id)
+        with about(task_id=claimed.task.id):
+            try:
+                _rescue_one(tasks, claimed, limits)
+            except LeaseLost:
+                _log.info("task %s was cancelled while it was being rescued", claimed.task.id)
     return len(taken)
 
 

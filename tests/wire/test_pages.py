@@ -13,7 +13,7 @@ from tests.wire.porch import error_of, porch
 from tests.wire.test_docs_page import Reader
 
 MODEL = "/models/hevok/studio-trigger"
-PAGES = ("/sign-in", "/models", MODEL, "/tasks", "/tasks/1")
+PAGES = ("/", "/sign-in", "/models", MODEL, "/tasks", "/tasks/1")
 LINKED = Credentials("default", "key-of-a-link", "secret-of-a-link")
 
 

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from server.adapters.memory.files import MemoryFiles
+from server.adapters.memory.overview import MemoryOverview
 from server.adapters.memory.previews import MemoryPreviewBoard
 from server.adapters.memory.row import MemoryRow, plain
 from server.adapters.memory.runs import count_runs
@@ -37,6 +38,7 @@ class MemoryStores(MemoryFiles):
         self._workers: dict[WorkerId, tuple[float, Worker]] = {}
         self._task_ids, self._file_ids = count(1), count(1)
         self.previews = MemoryPreviewBoard(self._rows, self._lock, now)
+        self.overview = MemoryOverview(self._rows, self._lock, now)
         self.webhooks = MemoryWebhooks(self._lock, now, lambda task_id: self._rows[task_id].task)
 
     # ── Reads ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -131,7 +133,6 @@ class MemoryStores(MemoryFiles):
         not_of: Collection[ProjectId] = (),
     ) -> Claimed | None:
         """See `TaskStore.claim`."""
-        del worker_id  # a row in memory has nobody to tell who holds it
         with self._lock:
             now = self._now()
             queued = (row for row in self._rows.values() if row.task.status is TaskStatus.QUEUE)
@@ -143,7 +144,7 @@ class MemoryStores(MemoryFiles):
             row = min(ready, key=lambda row: (row.task.turn, row.task.id))
             row.task = replace(row.task, attempt=row.task.attempt + 1)
             row.enter(TaskStatus.ACCEPT, now)
-            return row.grant(now + seconds)
+            return row.grant(worker_id, now + seconds)
 
     def move(
         self, lease: Lease, to: TaskStatus, *, before: Sequence[NewEvent] = (), ending: Ending | None = None
@@ -177,12 +178,11 @@ class MemoryStores(MemoryFiles):
             row = self._held(lease, LEASED)
             row.task = replace(row.task, receipt=plain(body))
 
-    def write_kill(self, killed: Killed, ago: float) -> None:
+    def write_kill(self, killed: Killed, ago: float) -> float | None:
         """See `TaskStore.write_kill`."""
         with self._lock:
             row = self._rows.get(killed.task_id)
-            if row is not None:
-                row.write_kill(killed, self._now() - ago)
+            return None if row is None else row.write_kill(killed, self._now() - ago)
 
     def add_file(self, lease: Lease, file: StoredFile) -> None:
         """See `TaskStore.add_file`. The same sample recorded again takes the first one's place."""
@@ -230,12 +230,11 @@ class MemoryStores(MemoryFiles):
 
     def take_over(self, worker_id: WorkerId, seconds: float, limit: int = 20) -> Sequence[Claimed]:
         """See `TaskStore.take_over`."""
-        del worker_id
         with self._lock:
             now = self._now()
             expired = [row for row in self._rows.values() if row.token is not None and row.until <= now]
             expired.sort(key=lambda row: (row.until, row.task.id))
-            return [row.grant(now + seconds) for row in expired[:limit]]
+            return [row.grant(worker_id, now + seconds) for row in expired[:limit]]
 
     # ── EventLog ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def heads(self, task_ids: Collection[TaskId]) -> Mapping[TaskId, Head]:
@@ -274,8 +273,9 @@ class MemoryStores(MemoryFiles):
     def alive(self, within: float) -> Sequence[Worker]:
         """See `WorkerRegistry.alive`."""
         with self._lock:
-            since = self._now() - within
-            found = [worker for beaten, worker in self._workers.values() if beaten >= since]
+            now = self._now()
+            beaten = [(now - at, worker) for at, worker in self._workers.values()]
+        found = [replace(worker, silent=silent) for silent, worker in beaten if silent <= within]
         return sorted(found, key=lambda worker: worker.id)
 
     # ── Health ───────────────────────────────────────────────────────────────────────────────────────────────────────

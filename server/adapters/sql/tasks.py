@@ -222,9 +222,9 @@ class SqlTaskStore:
 
         self._database.write(work)
 
-    def write_kill(self, killed: Killed, ago: float) -> None:
+    def write_kill(self, killed: Killed, ago: float) -> float | None:
         """See `TaskStore.write_kill`."""
-        self._database.write(lambda connection: write_kill(connection, killed, ago))
+        return self._database.write(lambda connection: write_kill(connection, killed, ago))
 
     def add_file(self, lease: Lease, file: StoredFile) -> None:
         """See `TaskStore.add_file`. The same sample recorded again takes the first one's place."""

@@ -8,11 +8,15 @@ from sqlalchemy import Connection, Double, bindparam, delete, insert, select, up
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now
 from server.adapters.sql.tables import WORKERS
+from server.domain.report import read_report, report_json
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
 
+_SILENT: Final = Now() - WORKERS.c.beat_at
 _ALIVE: Final = (
-    select(WORKERS).where(WORKERS.c.beat_at >= Now() - bindparam("within", type_=Double)).order_by(WORKERS.c.id)
+    select(WORKERS, _SILENT.label("silent"))
+    .where(WORKERS.c.beat_at >= Now() - bindparam("within", type_=Double))
+    .order_by(WORKERS.c.id)
 )
 
 
@@ -31,6 +35,7 @@ class SqlWorkerRegistry:
             "device": worker.device,
             "state": worker.state.value,
             "beat_at": Now(),
+            "report": report_json(worker.report),
         }
 
         def work(connection: Connection) -> None:
@@ -55,6 +60,8 @@ class SqlWorkerRegistry:
                 engine=row.engine,
                 device=row.device,
                 state=WorkerState(row.state),
+                report=read_report(row.report),
+                silent=max(0.0, row.silent),
             )
             for row in rows
         ]
