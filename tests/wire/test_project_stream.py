@@ -21,7 +21,6 @@ from server.entrypoints.serve import ApiThread
 from server.services.projects import Credentials, create_project
 from server.settings import Settings
 from tests.serving import Easel, memory_wiring, serving, signed
-from tests.stores import MODEL as CARD
 from tests.stores import WORKER, new_task
 
 MODEL = "hevok/studio-trigger"
@@ -229,7 +228,9 @@ class TestResuming:
             _until(socket, _snapshot)
 
 
-MANY, AT_ONCE = 10_000, 500
+MANY, AT_ONCE = 4000, 500
+LONG = "x" * 2000
+"""A model's name that makes long frames: sooner or later every buffer on the way is full."""
 
 
 class Loud:
@@ -242,8 +243,8 @@ class Loud:
         self.credentials = create_project(self.stores, wiring.secrets, "one", AuthMethod.KEY)
         project = self.stores.by_name("one")
         assert project is not None
-        self.stores.submit(new_task(project.id))
-        claimed = self.stores.claim(WORKER, [CARD], 600)
+        self.stores.submit(new_task(project.id, model=LONG))
+        claimed = self.stores.claim(WORKER, [LONG], 600)
         assert claimed is not None
         self.lease = claimed.lease
         self.api = ApiThread(wiring, Settings(port=0))
