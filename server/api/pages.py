@@ -1,6 +1,8 @@
 """Answers for people: a page of `server.web` with the headers that keep it safe and let browsers keep it."""
 
 import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -8,12 +10,13 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
 from server.api.base_url import base_url
-from server.api.wiring import Wiring
+from server.api.wiring import Wiring, wiring_of
 from server.web.rendering import Site, render
 
 PAGES: Final = "pages"
 """The tag of routes that are for people: no part of the API, and not in its document."""
 
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 SAFE: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 # The page's own scripts, styles, pictures and calls; nothing inline, nothing from elsewhere, no HTML out of text.
 _POLICY: Final = (
@@ -38,6 +41,21 @@ def page(request: Request, wiring: Wiring, template: str, /, *, status: int = 20
     headers = {"Content-Security-Policy": _POLICY.format(socket=socket), "Cache-Control": "no-cache", **SAFE}
     etag = f'"{hashlib.sha256(text.encode()).hexdigest()[:20]}"'
     return unchanged(request, etag, headers) or HTMLResponse(text, status, headers={**headers, "ETag": etag})
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks for something to be read by people."""
+    api = request.url.path.startswith("/v1/") or request.url.path == "/v1"
+    return request.method == "GET" and not api and "text/html" in request.headers.get("accept", "")
+
+
+def message_page(
+    request: Request, title: str, message: str, status: int, headers: Mapping[str, str] = _NO_HEADERS
+) -> Response:
+    """Return a page that says why there is no other."""
+    shown = page(request, wiring_of(request), "message.html", status=status, section="", heading=title, what=message)
+    shown.headers.update(headers)
+    return shown
 
 
 def unchanged(request: Request, etag: str, headers: dict[str, str]) -> Response | None:

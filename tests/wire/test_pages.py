@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from server.adapters.clock import SystemClock
+from server.domain.errors import Unavailable
 from server.services.projects import Credentials
 from server.services.sign_in import SignInLinks
 from server.web.assets import assets
@@ -125,6 +126,32 @@ def test_a_missing_model_is_a_page_that_says_so(idle):
     assert answer.status_code == 404
     assert "no such model" in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+BROWSER = {"accept": "text/html,application/xhtml+xml"}
+
+
+def test_people_read_of_a_missing_page_and_programs_of_an_error(idle):
+    shown = idle.get(f"{idle.url}/nothing", headers=BROWSER)
+
+    assert (shown.status_code, "no such page" in shown.text) == (404, True)
+    read(shown)
+    assert error_of(idle.get(f"{idle.url}/nothing"), 404) == (0, "Error parsing url.")
+    assert error_of(idle.get("nothing", headers=BROWSER), 404) == (0, "Error parsing url.")
+
+
+class Away:
+    def runs(self):
+        raise Unavailable
+
+
+def test_people_read_that_the_database_is_away(tmp_path):
+    with porch(tmp_path, worker=False, wired={"statistics": Away()}) as broken:
+        shown = broken.get(f"{broken.url}/models", headers=BROWSER)
+
+    assert (shown.status_code, shown.headers["retry-after"]) == (503, "5")
+    assert "can&#39;t be reached" in shown.text
+    read(shown)
 
 
 def test_a_tasks_page_tells_nothing_of_the_task(idle):
