@@ -17,6 +17,7 @@ from server.adapters.sql.projects import SqlProjectStore
 from server.api.sockets import SocketLimits
 from server.domain.events import EventType, NewEvent
 from server.domain.project import AuthMethod
+from server.domain.writes import Append
 from server.entrypoints.serve import ApiThread
 from server.services.projects import Credentials, create_project
 from server.settings import Settings
@@ -263,7 +264,7 @@ class Loud:
     def shout(self) -> int:
         """Write many lines; return the seq of the last."""
         for _ in range(MANY // AT_ONCE):
-            self.stores.append(self.lease, [NewEvent(EventType.ERROR, "x")] * AT_ONCE)
+            self.stores.write(self.lease, [Append((NewEvent(EventType.ERROR, "x"),) * AT_ONCE)])
         return MANY + 2
 
     def closed_slow(self) -> bool:

@@ -13,6 +13,7 @@ from server.domain.events import EventType
 from server.domain.lifecycle import RUNNING, TaskStatus
 from server.domain.overview import LATE_SECONDS, Outcome
 from server.domain.task import Ending
+from server.domain.writes import Move, Report, Requeue
 from server.services.scope import Scope
 from tests.stores import MODEL, SUCCESS, WORKER, Stores, open_sql_stores
 
@@ -21,9 +22,9 @@ ALL = 1000
 
 def _finish(stores: Stores, lease, ending: Ending = SUCCESS) -> None:
     stores.drive(lease, TaskStatus.START)
-    stores.tasks.move(lease, TaskStatus.END, ending=ending)
-    stores.tasks.move(lease, TaskStatus.POSTPROCESS_START)
-    stores.tasks.move(lease, TaskStatus.POSTPROCESS_END)
+    stores.tasks.write(lease, [Move(TaskStatus.END, ending=ending)])
+    stores.tasks.write(lease, [Move(TaskStatus.POSTPROCESS_START)])
+    stores.tasks.write(lease, [Move(TaskStatus.POSTPROCESS_END)])
 
 
 class TestQueues:
@@ -55,7 +56,7 @@ class TestHeld:
         claimed = stores.claimed()
         stores.drive(claimed.lease, TaskStatus.START)
         before = stores.overview.held(ALL)
-        stores.tasks.report(claimed.lease, {"step": 3, "total": 20})
+        stores.tasks.write(claimed.lease, [Report({"step": 3, "total": 20})])
         (held,) = stores.overview.held(ALL)
         assert before[0].progress is None
         assert (held.id, held.status, held.worker_id) == (claimed.task.id, TaskStatus.START, WORKER)
@@ -85,7 +86,7 @@ class TestEnded:
 
     def test_a_requeued_task_that_is_cancelled_was_not_killed(self, stores: Stores):
         claimed = stores.claimed()
-        stores.tasks.requeue(claimed.lease, crashed=True)
+        stores.tasks.write(claimed.lease, [Requeue(crashed=True)])
         stores.tasks.cancel(claimed.task.id, [TaskStatus.QUEUE])
         (one,) = stores.overview.ended([claimed.task.project_id], 0, ALL)
         assert (one.outcome, one.drawn) == (Outcome.CANCELLED, 0)
@@ -160,7 +161,7 @@ class TestFollowing:
         reader.look()
         # long submitted: only that it was held leads to it
         reader.follower.told_until += 10 * LATE_SECONDS
-        stores.tasks.requeue(lease, crashed=True)
+        stores.tasks.write(lease, [Requeue(crashed=True)])
         assert reader.look() == [(task.id, 3, EventType.QUEUE)]
 
     def test_what_is_over_and_old_is_forgotten_and_not_told_again(self, stores: Stores):
@@ -247,7 +248,7 @@ class TestLateCommits:
         sql.drive(lease, TaskStatus.POSTPROCESS_START)
         reader.look()
         with _late_commits(sql) as (begin, go):
-            late = begin(lambda: sql.tasks.move(lease, TaskStatus.POSTPROCESS_END))
+            late = begin(lambda: sql.tasks.write(lease, [Move(TaskStatus.POSTPROCESS_END)]))
             for _ in range(3):
                 assert reader.look() == []
             since = reader.follower.told_until
@@ -270,8 +271,8 @@ class TestLateCommits:
         reader = Reader(sql, project)
         reader.look()
         with _late_commits(sql) as (begin, go):
-            late = begin(lambda: sql.tasks.move(leases[0][1], TaskStatus.POSTPROCESS_END))
-            sql.tasks.move(leases[1][1], TaskStatus.POSTPROCESS_END)
+            late = begin(lambda: sql.tasks.write(leases[0][1], [Move(TaskStatus.POSTPROCESS_END)]))
+            sql.tasks.write(leases[1][1], [Move(TaskStatus.POSTPROCESS_END)])
             assert reader.look() == [_whole(sql, leases[1][0])[-1]]
             go.set()
             late.result()

@@ -8,6 +8,7 @@ from pipelines.contract import Failed, Finished, Phase, SampleDone, Started, Ste
 from server.domain.kill import Means
 from server.domain.lifecycle import TaskStatus
 from server.domain.report import BOUNDS, Spread, WorkerReport, read_report, report_json
+from server.domain.writes import Requeue
 from server.worker.tally import Tally
 from tests.stores import memory_stores
 
@@ -84,7 +85,7 @@ def test_only_a_first_attempt_says_how_long_its_task_waited(tally: Tally):
     stores = memory_stores()
     claimed = stores.claimed()
     tally.claimed(claimed.task)
-    stores.tasks.requeue(claimed.lease, crashed=True)
+    stores.tasks.write(claimed.lease, [Requeue(crashed=True)])
     tally.claimed(stores.claim().task)
     report = tally.report({})
     assert report.counts["claims"] == 2
