@@ -19,8 +19,10 @@ from server.adapters.hashes import CachedHashes
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
+from server.adapters.sql.overview import SqlOverview
 from server.adapters.sql.places import NetworkFilesystem
 from server.adapters.sql.previews import SqlPreviewBoard
+from server.adapters.sql.project_log import SqlProjectLog
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.queue_view import SqlQueueView
 from server.adapters.sql.refusals import SqlRefusalLog
@@ -126,6 +128,8 @@ def make_wiring(
         tasks=make_tasks(database, quota_of(settings), faults),
         previews=SqlPreviewBoard(database),
         queue=SqlQueueView(database, quota_of(settings)),
+        overview=SqlOverview(database),
+        project_log=SqlProjectLog(database),
         throttle=FailureThrottle(SystemClock(), settings.auth_failures_per_minute),
         log=SqlEventLog(database),
         statistics=Statistics(SqlRunCounter(database), SystemClock()),
@@ -156,6 +160,9 @@ def make_wiring(
             seen_weights(settings, miniature=miniature),
             DrawingSettings(settings.device, settings.dtype, settings.batch_rows),
         ),
+        metrics_token=settings.metrics_token,
+        process=f"{socket.gethostname()}:{os.getpid()}",
+        operators=settings.operator_names,
     )
 
 

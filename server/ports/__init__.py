@@ -111,10 +111,11 @@ class TaskStore(Protocol):
         """Write parts of the task's story as if one after another, in one transaction: all of them or none."""
         ...
 
-    def write_kill(self, killed: Killed, ago: float) -> None:
+    def write_kill(self, killed: Killed, ago: float) -> float | None:
         """Write the kill receipt of an attempt whose device came free `ago` seconds ago; the first one counts.
 
-        Nothing is written unless that attempt was killed while it ran. Nothing else of the task changes.
+        Returns the seconds from the kill until then. Nothing is written, and None returned, unless that attempt was
+        killed while it ran. Nothing else of the task changes.
         """
         ...
 

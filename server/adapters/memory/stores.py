@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from server.adapters.memory.files import MemoryFiles
+from server.adapters.memory.overview import MemoryOverview
 from server.adapters.memory.previews import MemoryPreviewBoard
 from server.adapters.memory.row import MemoryRow, plain
 from server.adapters.memory.runs import count_runs
@@ -38,6 +39,7 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
         MemoryWorkers.__init__(self, now, self._lock)
         self._task_ids, self._file_ids = count(1), count(1)
         self.previews = MemoryPreviewBoard(self._rows, self._lock, now)
+        self.overview = MemoryOverview(self._rows, self._lock, now)
         self.webhooks = MemoryWebhooks(self._lock, now, lambda task_id: self._rows[task_id].task)
 
     # ── Reads ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -132,7 +134,6 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
         not_of: Collection[ProjectId] = (),
     ) -> Claimed | None:
         """See `TaskStore.claim`."""
-        del worker_id  # a row in memory has nobody to tell who holds it
         with self._lock:
             now = self._now()
             queued = (row for row in self._rows.values() if row.task.status is TaskStatus.QUEUE)
@@ -144,7 +145,7 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
             row = min(ready, key=lambda row: (row.task.turn, row.task.id))
             row.task = replace(row.task, attempt=row.task.attempt + 1)
             row.enter(TaskStatus.ACCEPT, now)
-            return row.grant(now + seconds)
+            return row.grant(worker_id, now + seconds)
 
     def write(self, lease: Lease, writes: Sequence[Write]) -> None:
         """See `TaskStore.write`."""
@@ -159,12 +160,11 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
                     self._rows[lease.task_id] = before
                 raise
 
-    def write_kill(self, killed: Killed, ago: float) -> None:
+    def write_kill(self, killed: Killed, ago: float) -> float | None:
         """See `TaskStore.write_kill`."""
         with self._lock:
             row = self._rows.get(killed.task_id)
-            if row is not None:
-                row.write_kill(killed, self._now() - ago)
+            return None if row is None else row.write_kill(killed, self._now() - ago)
 
     def renew(self, leases: Collection[Lease], seconds: float) -> frozenset[TaskId]:
         """See `TaskStore.renew`."""
@@ -181,12 +181,11 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
 
     def take_over(self, worker_id: WorkerId, seconds: float, limit: int = 20) -> Sequence[Claimed]:
         """See `TaskStore.take_over`."""
-        del worker_id
         with self._lock:
             now = self._now()
             expired = [row for row in self._rows.values() if row.token is not None and row.until <= now]
             expired.sort(key=lambda row: (row.until, row.task.id))
-            return [row.grant(now + seconds) for row in expired[:limit]]
+            return [row.grant(worker_id, now + seconds) for row in expired[:limit]]
 
     # ── EventLog ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def heads(self, task_ids: Collection[TaskId]) -> Mapping[TaskId, Head]:

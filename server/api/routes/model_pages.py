@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from models.card import Card, Value
 from server.api.base_url import base_url
 from server.api.body import Body, Fields
-from server.api.pages import PAGES, page, site_of
+from server.api.pages import PAGES, page
 from server.api.wire import Wire
 from server.api.wiring import Wired
 from server.domain.runs import Runs
@@ -24,12 +24,6 @@ _MISSING: Final = "There is no such model on this server."
 _CALLBACK: Final = "callbackUrl"
 _TOKEN_LENGTH: Final = 64
 _NEVER: Final = Runs()
-
-
-@router.get("/")
-def front(request: Request, wiring: Wired) -> Response:
-    """Lead to the models."""
-    return RedirectResponse(f"{site_of(request, wiring).root}/models", 307)
 
 
 @router.get("/models")
