@@ -27,6 +27,7 @@ from server.domain.project import AuthMethod, NewProject, Project
 from server.domain.quota import Quota
 from server.domain.task import Claimed, Ending, Lease, NewTask, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
+from server.domain.writes import Move
 from server.ports import EventLog, ProjectStore, Story, TaskStore, WorkerRegistry
 from server.ports.files import FileKeeper, UploadStore
 from server.ports.previews import PreviewBoard
@@ -108,7 +109,7 @@ class Stores:
     def drive(self, lease: Lease, to: TaskStatus) -> None:
         """Move a task that was just claimed along the path."""
         for status in PATH[2 : PATH.index(to) + 1]:
-            self.tasks.move(lease, status, ending=SUCCESS if status is TaskStatus.END else None)
+            self.tasks.write(lease, [Move(status, ending=SUCCESS if status is TaskStatus.END else None)])
 
     def story(self, task_id: TaskId, after: int = 0) -> Story:
         story = self.log.story(task_id, after)

@@ -78,7 +78,7 @@ class Desk:
         return sum(not (run.lost or run.written) for run in self._runs.values())
 
     def begin(self, claimed: Claimed) -> None:
-        """Prepare a claimed task and send it to the engine."""
+        """Prepare a claimed task and put it in line for the engine; `pursue` then tells of it."""
         run = Run(claimed, self._ports.tasks, self._ports.clock)
         self._runs[run.generation_id] = run
         run.move(TaskStatus.PREPROCESS_START)
@@ -94,7 +94,6 @@ class Desk:
                 self._inputs.start(run.task, prepared.request)
             else:
                 self._assign(run, prepared.request)
-        self.pursue()
 
     def _assign(self, run: Run, request: GenerationRequest) -> None:
         run.move(TaskStatus.PREPROCESS_END)

@@ -224,7 +224,7 @@ class Supervisor:
     def _rescue(self) -> None:
         # After the database was away for longer than a lease, its own tasks are not to be rescued from itself.
         self._renew()
-        if rescue(self._out.tasks, self._worker.id, self._timing.lease, self._limits):
+        if rescue(self._out.tasks, self._worker.id, self._timing.lease, self._limits, self._beat_if_due):
             self._out.wakeups.wake()
 
     def _claim(self) -> None:
@@ -248,6 +248,7 @@ class Supervisor:
             if claimed is None:
                 return
             self._desk.begin(claimed)
+            self._desk.pursue(self._beat_if_due)
 
     def _drain(self) -> None:
         now = self._out.clock.monotonic()

@@ -58,8 +58,10 @@ class MemoryRow:
     def log(self, events: Sequence[NewEvent], now: float) -> None:
         """Append events under the next numbers."""
         first = self.task.last_seq + 1
-        for seq, event in enumerate(events, start=first):
-            self.events.append(
+        # Another list, as what came before may have to come back.
+        self.events = [
+            *self.events,
+            *(
                 TaskEvent(
                     task_id=self.task.id,
                     seq=seq,
@@ -68,7 +70,9 @@ class MemoryRow:
                     message=plain(event.message),
                     at=now,
                 )
-            )
+                for seq, event in enumerate(events, start=first)
+            ),
+        ]
         self.task = replace(self.task, last_seq=self.task.last_seq + len(events))
 
     def write_kill(self, killed: Killed, freed: float) -> None:
