@@ -19,8 +19,10 @@ from server.adapters.hashes import CachedHashes
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
+from server.adapters.sql.overview import SqlOverview
 from server.adapters.sql.places import NetworkFilesystem
 from server.adapters.sql.previews import SqlPreviewBoard
+from server.adapters.sql.project_log import SqlProjectLog
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.queue_view import SqlQueueView
 from server.adapters.sql.refusals import SqlRefusalLog
@@ -41,12 +43,14 @@ from server.entrypoints.engine import EngineSpec
 from server.entrypoints.engine_spec import sdxl_spec
 from server.entrypoints.fake_options import read_fake_options
 from server.entrypoints.faults.points import read_faults
-from server.entrypoints.faults.ports import around_sender, make_files, make_process, make_tasks
+from server.entrypoints.faults.ports import around_files, around_sender, make_process, make_tasks
+from server.entrypoints.file_stores import open_files
 from server.entrypoints.outbound import make_downloads, make_sender
 from server.entrypoints.packages import Find, missing_worker_packages
+from server.entrypoints.trouble import Trouble
 from server.ports import Wakeups
 from server.ports.files import Downloads
-from server.services.installed import Installed
+from server.services.installed import DrawingSettings, Installed
 from server.services.screen import Screen
 from server.services.sign_in import SignInLinks
 from server.services.statistics import Statistics
@@ -60,10 +64,6 @@ from server.worker.supervisor import Outside, Supervisor, Timing
 _log = logging.getLogger(__name__)
 
 LIMITS = Limits()
-
-
-class Trouble(Exception):
-    """A command can't go on; the message is one plain sentence that says what is wrong and what to do."""
 
 
 def open_settled_database(settings: Settings) -> Database:
@@ -81,9 +81,12 @@ def open_settled_database(settings: Settings) -> Database:
         raise Trouble(f"EASEL_DATABASE_URL can't be used: {error}") from None
 
 
-def ensure_usable(database: Database) -> None:
-    """Raise Unavailable unless the database is there and has this release's schema; warn of a library with a bug."""
-    SqlHealth(database).check()
+def ensure_usable(database: Database, *, newer: bool = False) -> None:
+    """Raise Unavailable unless the database is there and has this release's schema; warn of a library with a bug.
+
+    `newer`: whether a newer release's schema will do.
+    """
+    SqlHealth(database).check(newer=newer)
     warning = reset_bug_warning() if database.is_sqlite else None
     if warning is not None:
         _log.warning("%s", warning)
@@ -125,12 +128,14 @@ def make_wiring(
         tasks=make_tasks(database, quota_of(settings), faults),
         previews=SqlPreviewBoard(database),
         queue=SqlQueueView(database, quota_of(settings)),
+        overview=SqlOverview(database),
+        project_log=SqlProjectLog(database),
         throttle=FailureThrottle(SystemClock(), settings.auth_failures_per_minute),
         log=SqlEventLog(database),
         statistics=Statistics(SqlRunCounter(database), SystemClock()),
         projects=SqlProjectStore(database),
         registry=SqlWorkerRegistry(database),
-        files=make_files(settings.files_folder, faults),
+        files=around_files(open_files(settings), faults),
         secrets=secret_box(settings),
         webhooks=SqlWebhookStore(database),
         sender=around_sender(make_sender(settings), faults),
@@ -151,7 +156,13 @@ def make_wiring(
         work_limit=settings.work_limit,
         blur=settings.content == "blur",
         sign_in=sign_in,
-        installed=Installed(seen_weights(settings, miniature=miniature)),
+        installed=Installed(
+            seen_weights(settings, miniature=miniature),
+            DrawingSettings(settings.device, settings.dtype, settings.batch_rows),
+        ),
+        metrics_token=settings.metrics_token,
+        process=f"{socket.gethostname()}:{os.getpid()}",
+        operators=settings.operator_names,
     )
 
 
@@ -251,13 +262,14 @@ def make_supervisor(
     worker = Worker(
         id=WorkerId(uuid.uuid4().hex),
         host=socket.gethostname(),
+        name=settings.worker_name or socket.gethostname(),
         pid=os.getpid(),
         engine=drawing.spec.engine,
         device="",
         state=WorkerState.LOADING,
     )
     faults = read_faults(os.environ)
-    files = make_files(settings.files_folder, faults)
+    files = around_files(open_files(settings), faults)
     catalogue = load_catalogue(settings)
     outside = Outside(
         tasks=make_tasks(database, quota_of(settings), faults),

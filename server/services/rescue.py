@@ -6,6 +6,7 @@ from typing import Final
 
 from server.domain.errors import LeaseLost
 from server.domain.lifecycle import FINISHING, TaskStatus
+from server.domain.log_context import about
 from server.domain.rescue import Limits, after_expiry
 from server.domain.task import Claimed
 from server.domain.types import WorkerId
@@ -28,10 +29,11 @@ def rescue(
     """
     taken = tasks.take_over(rescuer, seconds)
     for claimed in taken:
-        try:
-            _rescue_one(tasks, claimed, limits)
-        except LeaseLost:
-            _log.info("task %s was cancelled while it was being rescued", claimed.task.id)
+        with about(task_id=claimed.task.id):
+            try:
+                _rescue_one(tasks, claimed, limits)
+            except LeaseLost:
+                _log.info("task %s was cancelled while it was being rescued", claimed.task.id)
         between()
     return len(taken)
 

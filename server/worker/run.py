@@ -51,7 +51,7 @@ class Run:
         self._requeued = False
         self._unrecorded: set[str] = set()
         self._recorded: set[str] = set()
-        self._drawing_since = clock.monotonic()
+        self._claimed_at = self._drawing_since = clock.monotonic()
         self._reported = 0.0
         self._progress: JsonObject | None = None
         self._retry_at = 0.0
@@ -152,6 +152,16 @@ class Run:
     def elapsed(self) -> float:
         """Seconds since drawing began."""
         return self._clock.monotonic() - self._drawing_since
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was claimed."""
+        return self._clock.monotonic() - self._claimed_at
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether its task has ended well, and that is in the log."""
+        return self.written and not self.lost and self._ending == Ending(SUCCESS)
 
     @property
     def drawn(self) -> bool:

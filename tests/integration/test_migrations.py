@@ -15,6 +15,7 @@ from sqlalchemy import inspect, text
 from server.adapters.sql import schema
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.tables import METADATA
+from server.domain.errors import Unavailable
 from tests.stores import sql_stores
 
 REPOSITORY = Path(__file__).parents[2]
@@ -61,7 +62,7 @@ def test_the_conditions_of_partial_indexes_too(database: Database, tmp_path: Pat
     migrated = _partial_indexes(database)
     assert set(migrated) == {
         *("ix_tasks_claim", "ix_tasks_turns", "ix_tasks_running", "ix_tasks_pace"),
-        "ix_webhooks_due",
+        *("ix_tasks_ended", "ix_tasks_cancelled", "ix_webhooks_due"),
     }
     schema.migrate(database, lambda config: command.downgrade(config, "base"))
     database.migrate(METADATA.create_all)
@@ -94,6 +95,17 @@ def test_another_releases_schema_is_trouble(database: Database):
     database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = 'later'")))
     assert schema.current_revision(database) != schema.head_revision()
     assert "schema later" in (schema.SqlHealth(database).trouble() or "")
+
+
+def test_a_process_goes_on_when_the_next_releases_schema_comes(database: Database):
+    schema.upgrade(database)
+    running = schema.SqlHealth(database)
+    assert running.trouble() is None
+    database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = 'later'")))
+
+    assert running.trouble() is None
+    with pytest.raises(Unavailable, match="newer release"):
+        schema.SqlHealth(database).check()
 
 
 def test_a_database_that_is_away_is_trouble(tmp_path: Path):

@@ -14,7 +14,7 @@ from tests.wire.porch import error_of, porch
 from tests.wire.test_docs_page import Reader
 
 MODEL = "/models/hevok/studio-trigger"
-PAGES = ("/sign-in", "/models", MODEL, "/tasks", "/tasks/1")
+PAGES = ("/", "/sign-in", "/models", MODEL, "/tasks", "/tasks/1")
 LINKED = Credentials("default", "key-of-a-link", "secret-of-a-link")
 
 
@@ -96,11 +96,17 @@ def test_pictures_are_blurred_by_the_pages_where_the_operator_wants_it(tmp_path,
         assert ('class="blur"' in opened.get(f"{opened.url}/models").text) is blurred
 
 
-def test_the_models_page_lists_every_model_and_the_front_leads_there(idle):
-    front = idle.get(f"{idle.url}/", follow_redirects=False)
+def test_the_front_is_the_dashboard_and_holds_nothing_of_anybody(idle):
+    idle.run(prompt="somebody's wish")
+    reader = read(idle.get(f"{idle.url}/"))
+
+    assert {"waiting", "throughput", "latency", "workers", "queue", "failures"} <= set(reader.ids)
+    assert "somebody" not in idle.get(f"{idle.url}/").text
+
+
+def test_the_models_page_lists_every_model(idle):
     text = idle.get(f"{idle.url}/models").text
 
-    assert (front.status_code, front.headers["location"]) == (307, "/models")
     assert f'href="{MODEL}"' in text
     assert 'href="/models/stabilityai/stable-diffusion-xl-base-1.0"' in text
 

@@ -10,10 +10,12 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from server.adapters.memory.files import MemoryFiles
+from server.adapters.memory.overview import MemoryOverview
 from server.adapters.memory.previews import MemoryPreviewBoard
 from server.adapters.memory.row import MemoryRow, plain
 from server.adapters.memory.runs import count_runs
 from server.adapters.memory.webhooks import MemoryWebhooks
+from server.adapters.memory.workers import MemoryWorkers
 from server.domain.errors import LeaseLost, NotAuthorized
 from server.domain.kill import Killed
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
@@ -21,7 +23,6 @@ from server.domain.quota import Quota
 from server.domain.runs import RunCount
 from server.domain.task import Claimed, Head, Lease, NewTask, Output, StoredFile, Task
 from server.domain.types import FileId, ProjectId, TaskId, WorkerId
-from server.domain.worker import Worker
 from server.domain.writes import AddFile, Append, Move, Report, Requeue, Write, WriteReceipt
 from server.ports import Page, PageQuery, Story
 
@@ -30,14 +31,15 @@ _T = TypeVar("_T")
 _NO_QUOTA: Final = Quota()
 
 
-class MemoryStores(MemoryFiles):
+class MemoryStores(MemoryFiles, MemoryWorkers):
     """Every store of the ports in one object. Any thread may call: one lock makes a verb atomic."""
 
     def __init__(self, now: Callable[[], float] = time.time, quota: Quota = _NO_QUOTA) -> None:
-        super().__init__(now, Lock(), quota)
-        self._workers: dict[WorkerId, tuple[float, Worker]] = {}
+        MemoryFiles.__init__(self, now, Lock(), quota)
+        MemoryWorkers.__init__(self, now, self._lock)
         self._task_ids, self._file_ids = count(1), count(1)
         self.previews = MemoryPreviewBoard(self._rows, self._lock, now)
+        self.overview = MemoryOverview(self._rows, self._lock, now)
         self.webhooks = MemoryWebhooks(self._lock, now, lambda task_id: self._rows[task_id].task)
 
     # ── Reads ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -132,7 +134,6 @@ class MemoryStores(MemoryFiles):
         not_of: Collection[ProjectId] = (),
     ) -> Claimed | None:
         """See `TaskStore.claim`."""
-        del worker_id  # a row in memory has nobody to tell who holds it
         with self._lock:
             now = self._now()
             queued = (row for row in self._rows.values() if row.task.status is TaskStatus.QUEUE)
@@ -144,7 +145,7 @@ class MemoryStores(MemoryFiles):
             row = min(ready, key=lambda row: (row.task.turn, row.task.id))
             row.task = replace(row.task, attempt=row.task.attempt + 1)
             row.enter(TaskStatus.ACCEPT, now)
-            return row.grant(now + seconds)
+            return row.grant(worker_id, now + seconds)
 
     def write(self, lease: Lease, writes: Sequence[Write]) -> None:
         """See `TaskStore.write`."""
@@ -159,12 +160,11 @@ class MemoryStores(MemoryFiles):
                     self._rows[lease.task_id] = before
                 raise
 
-    def write_kill(self, killed: Killed, ago: float) -> None:
+    def write_kill(self, killed: Killed, ago: float) -> float | None:
         """See `TaskStore.write_kill`."""
         with self._lock:
             row = self._rows.get(killed.task_id)
-            if row is not None:
-                row.write_kill(killed, self._now() - ago)
+            return None if row is None else row.write_kill(killed, self._now() - ago)
 
     def renew(self, leases: Collection[Lease], seconds: float) -> frozenset[TaskId]:
         """See `TaskStore.renew`."""
@@ -181,12 +181,11 @@ class MemoryStores(MemoryFiles):
 
     def take_over(self, worker_id: WorkerId, seconds: float, limit: int = 20) -> Sequence[Claimed]:
         """See `TaskStore.take_over`."""
-        del worker_id
         with self._lock:
             now = self._now()
             expired = [row for row in self._rows.values() if row.token is not None and row.until <= now]
             expired.sort(key=lambda row: (row.until, row.task.id))
-            return [row.grant(now + seconds) for row in expired[:limit]]
+            return [row.grant(worker_id, now + seconds) for row in expired[:limit]]
 
     # ── EventLog ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def heads(self, task_ids: Collection[TaskId]) -> Mapping[TaskId, Head]:
@@ -210,24 +209,6 @@ class MemoryStores(MemoryFiles):
         """See `RunCounter.count_runs`."""
         with self._lock:
             return count_runs([row.task for row in self._rows.values()], after, self._now())
-
-    # ── WorkerRegistry ───────────────────────────────────────────────────────────────────────────────────────────────
-    def beat(self, worker: Worker) -> None:
-        """See `WorkerRegistry.beat`."""
-        with self._lock:
-            self._workers[worker.id] = (self._now(), worker)
-
-    def leave(self, worker_id: WorkerId) -> None:
-        """See `WorkerRegistry.leave`."""
-        with self._lock:
-            self._workers.pop(worker_id, None)
-
-    def alive(self, within: float) -> Sequence[Worker]:
-        """See `WorkerRegistry.alive`."""
-        with self._lock:
-            since = self._now() - within
-            found = [worker for beaten, worker in self._workers.values() if beaten >= since]
-        return sorted(found, key=lambda worker: worker.id)
 
     # ── Health ───────────────────────────────────────────────────────────────────────────────────────────────────────
     def trouble(self) -> str | None:

@@ -163,9 +163,9 @@ class SqlTaskStore:
         """See `TaskStore.write`."""
         self._doubts.write(lease, tuple(writes), lambda connection: write_story(connection, lease, writes))
 
-    def write_kill(self, killed: Killed, ago: float) -> None:
+    def write_kill(self, killed: Killed, ago: float) -> float | None:
         """See `TaskStore.write_kill`."""
-        self._database.write(lambda connection: write_kill(connection, killed, ago))
+        return self._database.write(lambda connection: write_kill(connection, killed, ago))
 
     def renew(self, leases: Collection[Lease], seconds: float) -> frozenset[TaskId]:
         """See `TaskStore.renew`."""

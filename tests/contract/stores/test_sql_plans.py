@@ -11,6 +11,8 @@ from server.adapters.sql.engines import Database
 from server.adapters.sql.event_log import HEADS
 from server.adapters.sql.expressions import Now
 from server.adapters.sql.fence import IS_LEASED, any_held, held_by, holder
+from server.adapters.sql.overview import ENDED, HELD, QUEUED
+from server.adapters.sql.project_log import STIRRED
 from server.adapters.sql.queue import claiming, taking_over
 from server.adapters.sql.queue_view import ahead_of, recent_runs
 from server.adapters.sql.rows import TASK_COLUMNS
@@ -96,6 +98,11 @@ def _hot_statements(project_id: int) -> dict[str, ClauseElement]:
         "list page": page,
         "queue position": select(ahead_of(50, 50, 1_000_000)),
         "recent runs": recent_runs(MODEL),
+        "queues": QUEUED,
+        "what is held": HELD.params(most=100),
+        "what ended lately": ENDED[TaskStatus.POSTPROCESS_END].params(project_ids=[project_id], since=1e9, most=100),
+        "what was stopped lately": ENDED[TaskStatus.CANCEL].params(project_ids=[project_id], since=1e9, most=100),
+        "what has stirred": STIRRED.params(project_ids=[project_id], since=0.5, last_before=MANY),
         "a file by its key": select(FILES.c.id).where(FILES.c.key.in_(["outputs/a/b.png"])),
         "submit's own turn": select(func.max(TASKS.c.turn)).where(
             TASKS.c.status == text("'task_queue'"), TASKS.c.project_id == literal(project_id)
