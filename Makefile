@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check fix test test-long chaos test-containers test-browser soak-lora bench bench-engine bench-gpu bench-png bench-queue clean
+.PHONY: help setup demo serve check audit fix test test-long chaos test-containers test-host test-images test-browser soak-lora bench bench-engine bench-gpu bench-png bench-queue clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -20,25 +20,36 @@ demo: $(STAMP) ## start a server, send it one signed Run, save the pictures to o
 serve: $(STAMP) ## easel up: serve and draw on this machine
 	@$(BIN)/easel up
 
-check: $(STAMP) ## ruff, pyright's checks, import rules
+check: $(STAMP) ## ruff, pyright's checks, import rules, pins and licences of dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tools.audit
+
+audit: $(STAMP) ## ask the records of known holes about every pinned package (needs a network that reaches them)
+	@$(BIN)/pip install -q --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 fix: $(STAMP) ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 test: $(STAMP) ## all tests that need nothing but Python packages
-	$(PYTEST) -n 2 -m "not slow and not containers and not browser"
+	$(PYTEST) -n 2 -m "not slow and not containers and not hosts and not images and not browser"
 
 test-long: $(STAMP) ## tests that take minutes
 	$(PYTEST) -m "slow"
 
 test-containers: $(STAMP) ## the container files: read by Docker's own tools, their processes started without containers
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[containers]'
-	$(PYTEST) tests/containers -m containers
+	$(PYTEST) tests/containers -m containers -rs
+
+test-host: $(STAMP) ## several hosts as network namespaces, one of them cut off (two minutes; needs root and iproute2)
+	$(PYTEST) tests/hosts -m hosts -rs
+
+test-images: $(STAMP) ## build both images and serve a Run from them (some ten minutes; needs root, buildah, debootstrap)
+	$(PYTEST) tests/images -m images -rs
 
 test-browser: $(STAMP) ## the pages in Chromium (Debian's package `chromium`); screenshots go to out/screenshots
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[browser]'
@@ -50,7 +61,7 @@ soak-lora: $(STAMP) ## five hundred tasks that change LoRAs: memory must stay fl
 bench: $(STAMP) ## measure the API against references (some five minutes; best on a quiet machine)
 	$(BIN)/python -m bench.api
 
-bench-engine: $(STAMP) ## measure the engine on the miniature against diffusers (some ten minutes; best on a quiet machine)
+bench-engine: $(STAMP) ## measure the engine on the miniature against diffusers (some three minutes; best on a quiet machine)
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m bench.engine
 
 bench-queue: $(STAMP) ## measure the queue beside procrastinate (some ten minutes; best on a quiet machine)

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from server.domain.bucket_url import BucketUrl, parse_bucket_url
 from server.domain.outbound import parse_permits
 
 PREFIX: Final = "EASEL_"
@@ -56,7 +57,10 @@ class Settings(BaseSettings):
     lora_cache_gb: float | None = Field(
         None, ge=0, description="GB of LoRA weights kept for the next task; empty: a share of what is free."
     )
-    files_url: str = Field("", description="Where pictures are kept: a folder; empty: `files` in the data folder.")
+    files_url: str = Field(
+        "",
+        description="Folder of the files, or s3://bucket/prefix?endpoint=URL; empty: `files` in the data folder.",
+    )
     keep_days: float | None = Field(None, gt=0, description="After how many days files are removed; empty: never.")
     quota_gb: float | None = Field(
         None, gt=0, description="GB that files may take; beyond it the oldest are removed; empty: no limit."
@@ -70,6 +74,7 @@ class Settings(BaseSettings):
     cards_dir: str = Field("", description="Folders of further model cards, separated as in PATH.")
     engine: Literal["sdxl", "fake"] = Field("sdxl", description="sdxl, or fake: pictures without a model.")
     fake: str = Field("", description="How the fake engine behaves: `step_ms=20,mode=works`.")
+    worker_name: str = Field("", description="What operators call the workers of this machine; empty: its host name.")
     in_flight: int | None = Field(
         None, gt=0, description="How many tasks a worker draws at once; empty: by the device's memory, at most 8."
     )
@@ -143,8 +148,13 @@ class Settings(BaseSettings):
         return not self.database_url
 
     @property
+    def bucket(self) -> BucketUrl | None:
+        """The bucket that files are kept in, if it isn't a folder."""
+        return parse_bucket_url(self.files_url) if _is_bucket(self.files_url) else None
+
+    @property
     def files_folder(self) -> Path:
-        """Where pictures are kept."""
+        """Where files are kept that are in no bucket."""
         return Path(self.files_url) if self.files_url else self.data_dir / "files"
 
     @property
@@ -219,9 +229,16 @@ def _check_files_url(value: str) -> None:
     scheme = _SCHEME.match(value)
     if scheme is None:
         return
-    if scheme[1].lower() == "s3":
-        raise SettingsError("EASEL_FILES_URL is a bucket; this version keeps files in a folder only.")
-    raise SettingsError(f"EASEL_FILES_URL is a {scheme[1]}:// URL; give the path of a folder instead.")
+    if not _is_bucket(value):
+        raise SettingsError(f"EASEL_FILES_URL is a {scheme[1]}:// URL; give a folder, or a bucket as s3://bucket.")
+    try:
+        parse_bucket_url(value)
+    except ValueError as error:
+        raise SettingsError(f"EASEL_FILES_URL {error}.") from None
+
+
+def _is_bucket(value: str) -> bool:
+    return value.lower().startswith("s3://")
 
 
 def _check_proxies(proxies: tuple[str, ...]) -> None:

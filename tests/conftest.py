@@ -1,5 +1,6 @@
 """The storage rooms. PostgreSQL is real and never skipped."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import Cluster, running_cluster
+from tests.s3 import CREDENTIALS, S3Server, s3_server
 from tests.stores import Stores, memory_stores, open_sql_stores, sqlite_url
+
+# Before anything imports torch, and for the processes that tests start: several test processes, each with a thread for
+# every core, spend their time taking cores from one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +70,13 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     url = cluster.new_database()
     yield url
     cluster.drop(url)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """One server that speaks S3 for the whole test process, and credentials for it in the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        with s3_server(tmp_path_factory.mktemp("s3")) as server:
+            yield server

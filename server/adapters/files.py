@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
+from server.domain.files import is_key
 from server.ports.files import FileWriter
 
-_KEY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _ASIDE: Final = re.compile(r".+\.[0-9a-f]{8}\.tmp")
 _TRIES: Final = 5
 
@@ -60,7 +60,7 @@ class LocalFiles:
                 path = Path(folder, name)
                 key = path.relative_to(self._root).as_posix()
                 with contextlib.suppress(FileNotFoundError):  # it has just been deleted
-                    if path.stat().st_mtime < before and _KEY.fullmatch(key) and not _ASIDE.fullmatch(name):
+                    if path.stat().st_mtime < before and is_key(key) and not _ASIDE.fullmatch(name):
                         yield key
 
     def collect(self, seconds: float) -> int:
@@ -75,7 +75,7 @@ class LocalFiles:
         return found
 
     def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+        if not is_key(key):
             raise ValueError(f"not a file key: {key!r}")
         return self._root / key
 

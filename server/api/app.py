@@ -41,6 +41,7 @@ from server.api.upkeep import (
     collect_orphans_forever,
     count_runs,
     forget_run_keys_forever,
+    forget_workers_forever,
     rescue_forever,
     sweep_files_forever,
 )
@@ -100,6 +101,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         sweep_files_forever(wiring),
         collect_orphans_forever(wiring),
         forget_run_keys_forever(wiring),
+        forget_workers_forever(wiring),
         count_runs(wiring),
     )
     jobs = [asyncio.create_task(work) for work in works]

@@ -19,6 +19,7 @@ _log = logging.getLogger(__name__)
 
 _RUN_KEYS_SECONDS: Final = 3600.0
 _ORPHANS_SECONDS: Final = 3600.0
+_WORKERS_SECONDS: Final = 86_400.0
 
 
 async def rescue_forever(wiring: Wiring, rescued: Callable[[int], None]) -> None:
@@ -57,6 +58,13 @@ async def forget_run_keys_forever(wiring: Wiring) -> None:
     """Forget the run keys of yesterday at the start, and then hourly."""
     while True:
         await _tried("forgetting run keys", lambda: wiring.tasks.forget_run_keys(LIFE_SECONDS))
+        await asyncio.sleep(_RUN_KEYS_SECONDS)
+
+
+async def forget_workers_forever(wiring: Wiring) -> None:
+    """Forget workers that were killed a day ago: whoever looks for what went wrong still finds the others."""
+    while True:
+        await _tried("forgetting silent workers", lambda: wiring.registry.forget_silent(_WORKERS_SECONDS))
         await asyncio.sleep(_RUN_KEYS_SECONDS)
 
 

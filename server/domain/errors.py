@@ -88,5 +88,9 @@ class Unavailable(EaselError):
         return self.detail or self.message
 
 
+class FilesAway(Unavailable):
+    """The files can't be reached. Try again in a few seconds."""
+
+
 class LeaseLost(EaselError):
     """The lease is no longer held: somebody cancelled the task, or another worker took it over. Discard and move on."""

@@ -1,5 +1,6 @@
 """Files that clients send, the folders they lie in, and why a file is gone."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -13,6 +14,13 @@ MAX_FILE: Final = 100 * 1024 * 1024
 """Bytes: no file that a client sends, or names by its URL, may be larger."""
 MAX_FILES: Final = 20
 """How many files one request may carry."""
+
+_KEY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+
+
+def is_key(text: str) -> bool:
+    """Whether a `FileStore` takes the text as a key: parts of safe characters, none of them hidden, between slashes."""
+    return _KEY.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import httpx2
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
-from server.entrypoints.composition import Trouble
+from server.entrypoints.trouble import Trouble
 
 Json = dict[str, Any]
 

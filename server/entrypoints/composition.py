@@ -43,12 +43,14 @@ from server.entrypoints.engine import EngineSpec
 from server.entrypoints.engine_spec import sdxl_spec
 from server.entrypoints.fake_options import read_fake_options
 from server.entrypoints.faults.points import read_faults
-from server.entrypoints.faults.ports import around_sender, make_files, make_process, make_tasks
+from server.entrypoints.faults.ports import around_files, around_sender, make_process, make_tasks
+from server.entrypoints.file_stores import open_files
 from server.entrypoints.outbound import make_downloads, make_sender
 from server.entrypoints.packages import Find, missing_worker_packages
+from server.entrypoints.trouble import Trouble
 from server.ports import Wakeups
 from server.ports.files import Downloads
-from server.services.installed import Installed
+from server.services.installed import DrawingSettings, Installed
 from server.services.screen import Screen
 from server.services.sign_in import SignInLinks
 from server.services.statistics import Statistics
@@ -62,10 +64,6 @@ from server.worker.supervisor import Outside, Supervisor, Timing
 _log = logging.getLogger(__name__)
 
 LIMITS = Limits()
-
-
-class Trouble(Exception):
-    """A command can't go on; the message is one plain sentence that says what is wrong and what to do."""
 
 
 def open_settled_database(settings: Settings) -> Database:
@@ -83,9 +81,12 @@ def open_settled_database(settings: Settings) -> Database:
         raise Trouble(f"EASEL_DATABASE_URL can't be used: {error}") from None
 
 
-def ensure_usable(database: Database) -> None:
-    """Raise Unavailable unless the database is there and has this release's schema; warn of a library with a bug."""
-    SqlHealth(database).check()
+def ensure_usable(database: Database, *, newer: bool = False) -> None:
+    """Raise Unavailable unless the database is there and has this release's schema; warn of a library with a bug.
+
+    `newer`: whether a newer release's schema will do.
+    """
+    SqlHealth(database).check(newer=newer)
     warning = reset_bug_warning() if database.is_sqlite else None
     if warning is not None:
         _log.warning("%s", warning)
@@ -134,7 +135,7 @@ def make_wiring(
         statistics=Statistics(SqlRunCounter(database), SystemClock()),
         projects=SqlProjectStore(database),
         registry=SqlWorkerRegistry(database),
-        files=make_files(settings.files_folder, faults),
+        files=around_files(open_files(settings), faults),
         secrets=secret_box(settings),
         webhooks=SqlWebhookStore(database),
         sender=around_sender(make_sender(settings), faults),
@@ -155,7 +156,10 @@ def make_wiring(
         work_limit=settings.work_limit,
         blur=settings.content == "blur",
         sign_in=sign_in,
-        installed=Installed(seen_weights(settings, miniature=miniature)),
+        installed=Installed(
+            seen_weights(settings, miniature=miniature),
+            DrawingSettings(settings.device, settings.dtype, settings.batch_rows),
+        ),
         metrics_token=settings.metrics_token,
         process=f"{socket.gethostname()}:{os.getpid()}",
         operators=settings.operator_names,
@@ -258,13 +262,14 @@ def make_supervisor(
     worker = Worker(
         id=WorkerId(uuid.uuid4().hex),
         host=socket.gethostname(),
+        name=settings.worker_name or socket.gethostname(),
         pid=os.getpid(),
         engine=drawing.spec.engine,
         device="",
         state=WorkerState.LOADING,
     )
     faults = read_faults(os.environ)
-    files = make_files(settings.files_folder, faults)
+    files = around_files(open_files(settings), faults)
     catalogue = load_catalogue(settings)
     outside = Outside(
         tasks=make_tasks(database, quota_of(settings), faults),

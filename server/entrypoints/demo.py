@@ -16,7 +16,7 @@ from rich.console import Console
 from server.api.serving import listen
 from server.entrypoints.cli import speak_plainly
 from server.entrypoints.client import Client, read_account
-from server.entrypoints.composition import Trouble
+from server.entrypoints.trouble import Trouble
 from server.entrypoints.watch import watch_task
 
 _START_SECONDS: Final = 180.0

@@ -9,7 +9,7 @@ from typing import Final, cast
 from PIL import Image, ImageChops, ImageStat
 
 from server.domain.types import JsonObject, JsonValue
-from server.entrypoints.composition import Trouble
+from server.entrypoints.trouble import Trouble
 from server.worker.picture_receipt import FORMAT, KEYWORD
 
 _HIGHEST: Final = 255

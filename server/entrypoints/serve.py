@@ -9,7 +9,7 @@ import uvicorn
 from server.api.app import create_app
 from server.api.serving import listen, make_server
 from server.api.wiring import Wiring
-from server.entrypoints.composition import Trouble
+from server.entrypoints.trouble import Trouble
 from server.settings import Settings
 
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from server.entrypoints.client import Client, Json
-from server.entrypoints.composition import Trouble
+from server.entrypoints.trouble import Trouble
 
 _LABEL_WIDTH = 22
 

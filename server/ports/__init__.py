@@ -10,7 +10,7 @@ from server.domain.lifecycle import TaskStatus
 from server.domain.project import Credential, NewProject, Project
 from server.domain.task import Claimed, Head, Lease, NewTask, Output, Progress, Task
 from server.domain.types import ProjectId, TaskId, WorkerId
-from server.domain.worker import Worker
+from server.domain.worker import Wish, Worker
 from server.domain.writes import Write
 from server.ports.files import FileStore as FileStore  # as one of the room's first names
 
@@ -193,8 +193,16 @@ class ProjectStore(Protocol):
 class WorkerRegistry(Protocol):
     """Which workers there are."""
 
-    def beat(self, worker: Worker) -> None:
-        """Write the worker's row with the database's time."""
+    def beat(self, worker: Worker) -> Wish | None:
+        """Write the worker's row with the database's time; return what an operator wishes of it."""
+        ...
+
+    def wish(self, name: str, wish: Wish | None) -> int:
+        """Wish something of all workers of that name, or take it back; return how many there are."""
+        ...
+
+    def forget_silent(self, seconds: float) -> int:
+        """Remove the rows of workers that have not beaten for so long; return how many."""
         ...
 
     def leave(self, worker_id: WorkerId) -> None:

@@ -9,7 +9,10 @@ from server.domain.types import FolderId, ProjectId, TaskId
 
 
 class FileWriter(Protocol):
-    """A file on its way into a `FileStore`. Exactly one of `finish` and `discard` ends it. All raise OSError."""
+    """A file on its way into a `FileStore`. Exactly one of `finish` and `discard` ends it.
+
+    All raise OSError, and all but `discard` FilesAway.
+    """
 
     def write(self, chunk: bytes) -> None:
         """Append."""
@@ -25,7 +28,11 @@ class FileWriter(Protocol):
 
 
 class FileStore(Protocol):
-    """Where files lie. A written file is durable before `write`, or its writer's `finish`, returns."""
+    """Where files lie. A written file is durable before `write`, or its writer's `finish`, returns.
+
+    Verbs raise OSError for what this machine refuses, and FilesAway where files lie elsewhere and can't be reached now:
+    nothing is lost by it, and the same call may succeed later. Reading an open file may raise either.
+    """
 
     def write(self, key: str, content: bytes) -> None:
         """Store `content` under `key` (slash-separated, safe characters); all or nothing."""

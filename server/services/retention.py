@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from server.domain.errors import FilesAway
 from server.domain.files import Removed
 from server.ports import FileStore
 from server.ports.files import FileKeeper
@@ -63,7 +64,7 @@ def collect_orphans(keeper: FileKeeper, files: FileStore, seconds: float) -> int
 
 
 def erase(keeper: FileKeeper, files: FileStore) -> None:
-    """Erase bytes whose rows are gone. What the disk refuses is tried again at the next sweep."""
+    """Erase bytes whose rows are gone. What can't be erased now is tried again at the next sweep."""
     while keys := keeper.erasable(_BATCH):
         gone: list[str] = []
         for key in keys:
@@ -71,6 +72,9 @@ def erase(keeper: FileKeeper, files: FileStore) -> None:
                 files.delete(key)
             except OSError as error:
                 _log.warning("%s could not be erased: %s", key, error)
+            except FilesAway as away:
+                _log.warning("erasing files waits: %s", away)
+                break
             else:
                 gone.append(key)
         keeper.erased(gone)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Generator, Sequence
 from typing import Final
 
-from server.domain.errors import BadRequest, NoSuchFolder, Unavailable
+from server.domain.errors import BadRequest, FilesAway, NoSuchFolder, Unavailable
 from server.domain.files import ROOT, Folder, Upload
 from server.domain.types import FolderId, JsonValue, ProjectId
 from server.ports.files import UploadStore
@@ -45,7 +45,7 @@ def upload(
 def kept(uploads: UploadStore, incoming: Sequence[Incoming]) -> Generator[None, None, None]:
     """Make the files durable, then let the block write their rows. What has no row in the end is erased.
 
-    Raises Unavailable when the disk refuses.
+    Raises Unavailable when the disk refuses, or the files are away.
     """
     uploads.expect([each.upload.key for each in incoming], _PATIENCE)
     try:
@@ -54,6 +54,9 @@ def kept(uploads: UploadStore, incoming: Sequence[Incoming]) -> Generator[None, 
     except OSError as error:
         _erase(incoming)
         raise cannot_store(error) from error
+    except FilesAway:
+        _erase(incoming)
+        raise
     try:
         yield
     except Unavailable:
@@ -73,7 +76,7 @@ def _erase(incoming: Sequence[Incoming]) -> None:
     for each in incoming:
         try:
             each.erase()
-        except OSError as error:
+        except (OSError, FilesAway) as error:
             _log.warning("a file that is not kept could not be erased: %s", error)
 
 

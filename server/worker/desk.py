@@ -31,6 +31,7 @@ from server.worker.inputs import Gathered, Inputs, NotGathered
 from server.worker.kills import Kills
 from server.worker.line import Line
 from server.worker.pace import Every
+from server.worker.patience import Patience
 from server.worker.pictures import NotStored, Pictures, Stored
 from server.worker.prepare import CannotPrepare, GateRefused
 from server.worker.previews import INTERVAL, Previews
@@ -47,13 +48,14 @@ class Desk:
         self._child = child
         self._ports = ports
         self._note = note
-        self._inputs = Inputs(ports.inputs, note)
+        patience = Patience(ports.retry)
+        self._inputs = Inputs(ports.inputs, note, patience)
         self._kills = Kills(ports.tasks, ports.clock, ports.tally)
         self._runs: dict[str, Run] = {}
         self._line = Line()
         self._heard_at = ports.clock.monotonic()
         self._stalled = False
-        self._pictures = Pictures(ports.files, ports.labels, note)
+        self._pictures = Pictures(ports.files, ports.labels, note, patience)
         self._previews = Previews(ports.previews, child.send, Every(INTERVAL, ports.clock.monotonic))
 
     def __len__(self) -> int:
@@ -127,7 +129,7 @@ class Desk:
                 if run.succeeded:
                     self._ports.tally.succeeded(run.task, run.age)
                 self._inputs.forget(run.generation_id)
-                self._discard(run.orphans)
+                self._pictures.discard(run.orphans)
 
     def hand_back(self) -> None:
         """Give every unfinished task back to the queue, without counting the attempt."""
@@ -158,7 +160,7 @@ class Desk:
             case LogLine(line=line) if run is None:
                 _log.info("engine: %s", line)
             case Stored(file=file) if run is None or run.lost or run.over:
-                self._discard({file.key})
+                self._pictures.discard({file.key})
             case _ if run is None:
                 pass
             case Finished() | Failed() | Withdrawn():
@@ -282,13 +284,6 @@ class Desk:
         overdue = now - run.stop_sent - self._ports.stop_grace
         if overdue >= 0 and self._child.ready:
             self._child.end()
-
-    def _discard(self, keys: Collection[str]) -> None:
-        for key in keys:
-            try:
-                self._ports.files.delete(key)
-            except OSError as error:
-                _log.warning("%s could not be deleted: %s", key, error)
 
     def _end_if_stalled(self) -> None:
         """End a child that draws without a word: its device hangs, whatever its process says."""

@@ -19,6 +19,7 @@ from server.domain.outbound import NoAnswer, Refused
 from server.domain.task import Task
 from server.ports import FileStore
 from server.ports.files import Downloads, UploadStore
+from server.worker.patience import Patience
 from server.worker.pictures import check_picture
 from server.worker.prepare import CannotPrepare
 
@@ -95,8 +96,9 @@ class InputSource:
 class Inputs:
     """Gathers runs' files, one run after the other. `start` and `forget` are called by the supervisor's thread."""
 
-    def __init__(self, source: InputSource, note: Note) -> None:
+    def __init__(self, source: InputSource, note: Note, patience: Patience) -> None:
         self._source = source
+        self._patience = patience
         self._note = note
         self._folders: dict[str, Path] = {}
         self._lock = threading.Lock()
@@ -127,12 +129,18 @@ class Inputs:
 
     def close(self) -> None:
         """Begin nothing more; what is being fetched is left to end by itself."""
+        self._patience.end()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _gather(self, task: Task, request: GenerationRequest, folder: Path) -> None:
         """Runs on the thread."""
         try:
-            note = Gathered(request.generation_id, replace(request, inputs=self._source.gather(task, folder)))
+            inputs = self._patience.through(
+                f"task {task.id}: reading its input files",
+                lambda: self._source.gather(task, folder),
+                lambda: not self._forgotten(request.generation_id),
+            )
+            note = Gathered(request.generation_id, replace(request, inputs=inputs))
         except CannotPrepare as error:
             note = NotGathered(request.generation_id, str(error))
         except Unavailable as away:
@@ -143,8 +151,10 @@ class Inputs:
         except Exception as error:  # noqa: BLE001 whatever it is, unheard of the run would wait for ever
             _log.exception("task %s: its input files could not be gathered", task.id)
             note = NotGathered(request.generation_id, f"An input file can't be read ({type(error).__name__}).")
-        with self._lock:
-            forgotten = request.generation_id not in self._folders
-        if forgotten:
+        if self._forgotten(request.generation_id):
             shutil.rmtree(folder, ignore_errors=True)
         self._note(note)
+
+    def _forgotten(self, generation_id: str) -> bool:
+        with self._lock:
+            return generation_id not in self._folders

@@ -5,7 +5,7 @@ import logging
 import secrets
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import Final, TypeAlias
 from PIL import Image
 
 from pipelines.contract import SampleDone
+from server.domain.errors import FilesAway
 from server.domain.task import StoredFile, Task
 from server.ports import FileStore
 from server.worker.labels import Labels
+from server.worker.patience import Patience
 from server.worker.picture_receipt import Drawing
 from server.worker.png import encode_png
 from server.worker.prepare import CannotPrepare
@@ -48,10 +50,12 @@ Note: TypeAlias = Callable[[Stored | NotStored], None]
 
 
 class Pictures:
-    """Encodes and stores pictures, one after the other, on a thread of its own."""
+    """Encodes and stores pictures, one after the other, on a thread of its own; waits for files that are away."""
 
-    def __init__(self, files: FileStore, labels: Labels, note: Note) -> None:
+    def __init__(self, files: FileStore, labels: Labels, note: Note, patience: Patience) -> None:
         self._files = files
+        self._patience = patience
+        self._closed = False
         self._labels = labels
         self._note = note
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="pictures")
@@ -61,21 +65,40 @@ class Pictures:
         """Begin to store a picture; Stored or NotStored will be noted."""
         self._writer.submit(self._store, task, drawing, sample)
 
+    def discard(self, keys: Collection[str]) -> None:
+        """Remove pictures that no task has."""
+        if self._closed:
+            self._discard(keys)
+        elif keys:
+            self._writer.submit(self._discard, keys)
+
     def close(self) -> None:
-        """Let pictures that are being written be written."""
+        """Let pictures that are being written be written, unless files are away."""
         self._labels.stop()
+        self._patience.end()
         self._writer.shutdown()
+        self._closed = True
 
     def _store(self, task: Task, drawing: Drawing, sample: SampleDone) -> None:
         try:
             chunks = self._labels.chunks(drawing, sample.sample)
-            file = store_picture(self._files, task, sample, chunks, drawing.enlarged_to)
+            content = encode_sample(sample, chunks, drawing.enlarged_to)
+            file = describe(task, sample.sample, content)
+            what = f"task {task.id}: storing picture {sample.sample}"
+            self._patience.through(what, lambda: self._files.write(file.key, content))
             self._note(Stored(sample.generation_id, file))
         except Exception as error:  # noqa: BLE001 whatever it is, unheard of the run would wait for ever
             _log.exception("task %s: a picture could not be stored", task.id)
             what = error.strerror if isinstance(error, OSError) else None
             reason = f"The picture could not be stored: {what or error}. Tell the operator."
             self._note(NotStored(sample.generation_id, reason))
+
+    def _discard(self, keys: Collection[str]) -> None:
+        for key in keys:
+            try:
+                self._files.delete(key)
+            except (OSError, FilesAway) as error:
+                _log.warning("%s could not be deleted: %s", key, error)
 
 
 def check_picture(path: Path) -> str:
@@ -84,10 +107,11 @@ def check_picture(path: Path) -> str:
     Only its head is read: how large it says it is decides before anything is unpacked.
     """
     try:
-        with warnings.catch_warnings(), Image.open(path, formats=_FORMATS) as image:
+        with warnings.catch_warnings():
             # Pillow's own limits: ours is far below them, and told in one way.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            (width, height), kind = image.size, Image.MIME[image.format or ""]
+            with Image.open(path, formats=_FORMATS) as image:
+                (width, height), kind = image.size, Image.MIME[image.format or ""]
     except Image.DecompressionBombError:
         raise CannotPrepare(_TOO_LARGE) from None
     except (OSError, ValueError, KeyError, SyntaxError, EOFError, struct.error):
@@ -109,24 +133,15 @@ def encode_sample(sample: SampleDone, chunks: list[bytes], enlarged_to: tuple[in
     return encode_png(*enlarged.size, enlarged.tobytes(), chunks)
 
 
-def store_picture(
-    files: FileStore,
-    task: Task,
-    sample: SampleDone,
-    chunks: list[bytes],
-    enlarged_to: tuple[int, int] | None = None,
-) -> StoredFile:
-    """Encode and write one picture; return what the store keeps about it."""
-    content = encode_sample(sample, chunks, enlarged_to)
+def describe(task: Task, sample: int, content: bytes) -> StoredFile:
+    """Return what the store keeps about a picture, under a key and an access key that nobody can guess."""
     access_key = secrets.token_urlsafe(24)
-    key = f"outputs/{task.uuid}/{access_key}.png"
-    files.write(key, content)
     return StoredFile(
-        sample=sample.sample,
-        name=f"{sample.sample}.png",
+        sample=sample,
+        name=f"{sample}.png",
         content_type="image/png",
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         access_key=access_key,
-        key=key,
+        key=f"outputs/{task.uuid}/{access_key}.png",
     )

@@ -11,7 +11,7 @@ from pipelines.contract import Defunct, Loading, Ready, Vitals
 from server.domain.errors import Unavailable
 from server.domain.report import WorkerReport
 from server.domain.rescue import Limits
-from server.domain.worker import Worker, WorkerState
+from server.domain.worker import Wish, Worker, WorkerState
 from server.ports import Clock, FileStore, TaskStore, Wakeups, WorkerRegistry
 from server.ports.previews import PreviewBoard
 from server.ports.refusals import RefusalLog
@@ -35,8 +35,8 @@ class Timing:
     """Seconds: how long things last and how often they are looked at.
 
     `stall` is how long an engine may draw without a word before its process is ended, `load` how long it may load
-    without one, `term` how long SIGTERM has before SIGKILL; `retry` is the pause after a write that found the database
-    away, `restarts` the pauses before the next engine child, by how many have died since one
+    without one, `term` how long SIGTERM has before SIGKILL; `retry` is the pause after a write that found the
+    database or the files away, `restarts` the pauses before the next engine child, by how many have died since one
     last finished something. `patience` is how long, for each task in hand, another must have waited in the queue before
     it is taken too, where other workers might take it.
     """
@@ -119,6 +119,7 @@ class Supervisor:
         )
         self._desk = Desk(self._child, ports, self._inbox.put)
         self._others = 0
+        self._wish: Wish | None = None
         self._stops = 0
         self._draining_since: float | None = None
         self._handed_back_at: float | None = None
@@ -219,11 +220,23 @@ class Supervisor:
     # ── what is due ──────────────────────────────────────────────────────────────────────────────────────────────────
     def _beat(self) -> None:
         state = WorkerState.READY if self._child.ready else WorkerState.LOADING
-        if self._stops:
+        if self._stops or self._wish:
             state = WorkerState.DRAINING
         self._renew()
-        self._out.registry.beat(replace(self._worker, state=state, device=self._child.device, report=self._report()))
+        self._obey(self._out.registry.beat(self._described(state)))
         self._others = sum(worker.id != self._worker.id for worker in self._out.registry.alive(self._timing.lease))
+
+    def _obey(self, wish: Wish | None) -> None:
+        """Claim nothing more while an operator wishes so; leave, once all is finished, if that is the wish."""
+        if wish is not self._wish:
+            _log.info("an operator wishes: %s", f"finish, then {wish.value}" if wish else "claim again")
+            self._beat_due.now()  # to tell so
+        self._wish = wish
+        if wish is Wish.LEAVE and not self._stops:
+            self.stop()
+
+    def _described(self, state: WorkerState) -> Worker:
+        return replace(self._worker, state=state, device=self._child.device, report=self._report())
 
     def _report(self) -> WorkerReport:
         levels = {"in_flight": len(self._desk), "capacity": self._child.capacity, "host_memory": self._child.memory}
@@ -250,7 +263,7 @@ class Supervisor:
             if not self._desk:
                 self._child.recycle()
             return
-        while self._child.ready and not self._stops and has_room(self._desk.runs, self._child.capacity):
+        while self._child.ready and not (self._stops or self._wish) and has_room(self._desk.runs, self._child.capacity):
             claimed = self._out.tasks.claim(
                 self._worker.id,
                 self._models,

@@ -1,4 +1,4 @@
-"""A TCP proxy before a database's socket that delays, drips, swallows and cuts."""
+"""A TCP proxy before another server that delays, drips, swallows and cuts."""
 
 import asyncio
 import contextlib
@@ -22,9 +22,12 @@ class Way(StrEnum):
 
 
 class Proxy:
-    """Listens on loopback, forwards to a Unix socket. `way` may be changed at any time, from any thread."""
+    """Listens on loopback, forwards to a Unix socket or a port of loopback.
 
-    def __init__(self, target: Path) -> None:
+    `way` may be changed at any time, from any thread.
+    """
+
+    def __init__(self, target: Path | int) -> None:
         self._target = target
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -46,7 +49,7 @@ class Proxy:
             writer.transport.abort()
             return
         try:
-            there, back = await asyncio.open_unix_connection(str(self._target))
+            there, back = await self._connect()
         except OSError:
             writer.transport.abort()
             return
@@ -55,6 +58,11 @@ class Proxy:
             await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
         finally:
             self._writers -= {writer, back}
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._target, int):
+            return await asyncio.open_connection("127.0.0.1", self._target)
+        return await asyncio.open_unix_connection(str(self._target))
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -141,12 +141,12 @@ class Site:
     def settings(self) -> Settings:
         return Settings(data_dir=self.folder)
 
-    def start(self, command: str, **settings: str) -> Process:
-        """Start `easel COMMAND` in a process group of its own."""
+    def start(self, command: str, *, inside: Sequence[str] = (), **settings: str) -> Process:
+        """Start `easel COMMAND` in a process group of its own; `inside` is what its command begins with."""
         log = self.folder / f"{len(self.processes)}-{command}.log"
         with log.open("wb") as out:
             popen = subprocess.Popen(
-                [sys.executable, "-m", "server.entrypoints.cli", command],
+                [*inside, sys.executable, "-m", "server.entrypoints.cli", command],
                 env={**os.environ, **self.environment, **settings},
                 stdout=out,
                 stderr=out,

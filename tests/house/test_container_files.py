@@ -35,3 +35,10 @@ def test_a_worker_has_longer_to_stop_than_to_finish_what_it_draws():
     (drain,), (grace,) = re.findall(r'EASEL_DRAIN_SECONDS: "(\d+)"', compose), re.findall(r"_period: (3\d\d)s", compose)
 
     assert int(grace) > int(drain)
+
+
+def test_every_alert_says_in_the_operators_book_what_to_do():
+    rules = "".join(file.read_text() for file in DOCKER.glob("prometheus/*.yml"))
+    book = (DOCKER.parent / "docs" / "operations.md").read_text()
+
+    assert [name for name in re.findall(r"- alert: (\w+)", rules) if f"| {name} |" not in book] == []

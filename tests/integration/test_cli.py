@@ -100,7 +100,7 @@ def test_a_database_of_a_newer_release(upgraded: Easels, words: str):
         ({"EASEL_LEASE_SECONDS": "0"}, "EASEL_LEASE_SECONDS is '0'"),
         ({"EASEL_LEASE_SECONDS": "5"}, "EASEL_HEARTBEAT_SECONDS must be at most half of EASEL_LEASE_SECONDS."),
         ({"EASEL_LOG_LEVEL": "[/loud]"}, "EASEL_LOG_LEVEL is '[/loud]'"),
-        ({"EASEL_FILES_URL": "s3://bucket/prefix"}, "EASEL_FILES_URL is a bucket"),
+        ({"EASEL_FILES_URL": "s3://bucket/../x"}, "EASEL_FILES_URL has the prefix '../x'"),
         ({"EASEL_FAKE": "foo=1"}, "EASEL_FAKE has 'foo'; it takes step_ms and mode."),
         ({"EASEL_FAKE": "mode=nonsense"}, "EASEL_FAKE has the mode 'nonsense'; there are works, slow, "),
         ({"EASEL_FAKE": "step_ms=fast"}, "EASEL_FAKE needs a number of milliseconds for step_ms."),

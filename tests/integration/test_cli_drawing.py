@@ -11,7 +11,6 @@ import pytest
 import models
 from models.catalogue import Catalogue
 from server.entrypoints.addresses import http_url
-from server.entrypoints.cli.doctor import Verdict, judge_device
 from server.entrypoints.composition import Trouble, choose_drawing, served_catalogue
 from server.entrypoints.packages import WORKER_PACKAGES
 from server.settings import Settings
@@ -115,20 +114,6 @@ def test_a_half_installed_model_keeps_a_server_from_starting(upgraded: Easels, c
     listed = upgraded.ok("models", "list", EASEL_MODELS_DIR=str(upgraded.folder / "models"))
     assert "incomplete" in listed
     assert sentence in listed
-
-
-# ── the device ───────────────────────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("device", ["auto", "cuda", "cuda:1"])
-def test_a_torch_for_the_cpu_beside_a_gpu(device: str):
-    finding = judge_device(device, "2.11.0+cpu", nvidia=True)
-    assert finding.verdict is Verdict.NOTE
-    assert "torch 2.11.0+cpu can't use the GPU" in finding.sentence
-
-
-def test_other_devices():
-    assert judge_device("auto", "2.11.0+cu130", nvidia=True).verdict is Verdict.OK
-    assert "can't use" not in judge_device("cpu", "2.11.0+cpu", nvidia=True).sentence
-    assert judge_device("cuda", "2.11.0+cpu", nvidia=False).verdict is Verdict.BAD
 
 
 # ── easel run ────────────────────────────────────────────────────────────────────────────────────────────────────────

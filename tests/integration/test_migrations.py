@@ -15,6 +15,7 @@ from sqlalchemy import inspect, text
 from server.adapters.sql import schema
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.tables import METADATA
+from server.domain.errors import Unavailable
 from tests.stores import sql_stores
 
 REPOSITORY = Path(__file__).parents[2]
@@ -94,6 +95,17 @@ def test_another_releases_schema_is_trouble(database: Database):
     database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = 'later'")))
     assert schema.current_revision(database) != schema.head_revision()
     assert "schema later" in (schema.SqlHealth(database).trouble() or "")
+
+
+def test_a_process_goes_on_when_the_next_releases_schema_comes(database: Database):
+    schema.upgrade(database)
+    running = schema.SqlHealth(database)
+    assert running.trouble() is None
+    database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = 'later'")))
+
+    assert running.trouble() is None
+    with pytest.raises(Unavailable, match="newer release"):
+        schema.SqlHealth(database).check()
 
 
 def test_a_database_that_is_away_is_trouble(tmp_path: Path):

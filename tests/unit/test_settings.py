@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from server.domain.bucket_url import BucketUrl
 from server.settings import Settings, SettingsError, read_settings
 
 
@@ -58,14 +59,51 @@ def test_files_at_a_url(monkeypatch: pytest.MonkeyPatch, value: str):
     with pytest.raises(SettingsError) as raised:
         read_settings()
     scheme = value.partition(":")[0]
-    assert str(raised.value) == f"EASEL_FILES_URL is a {scheme}:// URL; give the path of a folder instead."
+    assert str(raised.value) == f"EASEL_FILES_URL is a {scheme}:// URL; give a folder, or a bucket as s3://bucket."
 
 
-@pytest.mark.parametrize("value", ["s3://bucket/prefix", "S3://bucket"])
-def test_files_in_a_bucket(monkeypatch: pytest.MonkeyPatch, value: str):
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("s3://bucket/some/prefix/", BucketUrl(name="bucket", prefix="some/prefix/", names="host")),
+        ("S3://bucket?region=eu-west-1", BucketUrl(name="bucket", region="eu-west-1", names="host")),
+        ("s3://bucket?endpoint=http://minio:9000/", BucketUrl(name="bucket", endpoint="http://minio:9000")),
+        (
+            "s3://bucket?endpoint=https://s3.example.org&names=host",
+            BucketUrl(name="bucket", endpoint="https://s3.example.org", names="host"),
+        ),
+    ],
+)
+def test_files_in_a_bucket(monkeypatch: pytest.MonkeyPatch, value: str, read: BucketUrl):
     monkeypatch.setenv("EASEL_FILES_URL", value)
-    with pytest.raises(SettingsError, match="EASEL_FILES_URL is a bucket; this version keeps files in a folder only"):
+    assert read_settings().bucket == read
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("s3:///prefix", "EASEL_FILES_URL has no bucket; give s3://bucket/prefix?endpoint=https://host:port."),
+        (
+            "s3://key:hunter2@bucket",
+            "EASEL_FILES_URL has no bucket; give s3://bucket/prefix?endpoint=https://host:port.",
+        ),
+        ("s3://bucket/../x", "EASEL_FILES_URL has the prefix '../x'; use letters, digits, . _ - and slashes."),
+        ("s3://bucket?end=x", "EASEL_FILES_URL has ?end=; only endpoint, region and names are known."),
+        (
+            "s3://bucket?endpoint=minio:9000",
+            "EASEL_FILES_URL has the endpoint 'minio:9000'; give one such as https://minio.example.org:9000.",
+        ),
+        (
+            "s3://bucket?endpoint=http://s3&names=x",
+            "EASEL_FILES_URL has names=x; the bucket's name stands in the path or before the host.",
+        ),
+    ],
+)
+def test_files_in_what_is_no_bucket(monkeypatch: pytest.MonkeyPatch, value: str, sentence: str):
+    monkeypatch.setenv("EASEL_FILES_URL", value)
+    with pytest.raises(SettingsError) as raised:
         read_settings()
+    assert str(raised.value) == sentence
 
 
 @pytest.mark.parametrize("value", ["/srv/pictures", "pictures", "a:b", "a//b"])

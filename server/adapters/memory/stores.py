@@ -15,6 +15,7 @@ from server.adapters.memory.previews import MemoryPreviewBoard
 from server.adapters.memory.row import MemoryRow, plain
 from server.adapters.memory.runs import count_runs
 from server.adapters.memory.webhooks import MemoryWebhooks
+from server.adapters.memory.workers import MemoryWorkers
 from server.domain.errors import LeaseLost, NotAuthorized
 from server.domain.kill import Killed
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
@@ -22,7 +23,6 @@ from server.domain.quota import Quota
 from server.domain.runs import RunCount
 from server.domain.task import Claimed, Head, Lease, NewTask, Output, StoredFile, Task
 from server.domain.types import FileId, ProjectId, TaskId, WorkerId
-from server.domain.worker import Worker
 from server.domain.writes import AddFile, Append, Move, Report, Requeue, Write, WriteReceipt
 from server.ports import Page, PageQuery, Story
 
@@ -31,12 +31,12 @@ _T = TypeVar("_T")
 _NO_QUOTA: Final = Quota()
 
 
-class MemoryStores(MemoryFiles):
+class MemoryStores(MemoryFiles, MemoryWorkers):
     """Every store of the ports in one object. Any thread may call: one lock makes a verb atomic."""
 
     def __init__(self, now: Callable[[], float] = time.time, quota: Quota = _NO_QUOTA) -> None:
-        super().__init__(now, Lock(), quota)
-        self._workers: dict[WorkerId, tuple[float, Worker]] = {}
+        MemoryFiles.__init__(self, now, Lock(), quota)
+        MemoryWorkers.__init__(self, now, self._lock)
         self._task_ids, self._file_ids = count(1), count(1)
         self.previews = MemoryPreviewBoard(self._rows, self._lock, now)
         self.overview = MemoryOverview(self._rows, self._lock, now)
@@ -209,25 +209,6 @@ class MemoryStores(MemoryFiles):
         """See `RunCounter.count_runs`."""
         with self._lock:
             return count_runs([row.task for row in self._rows.values()], after, self._now())
-
-    # ── WorkerRegistry ───────────────────────────────────────────────────────────────────────────────────────────────
-    def beat(self, worker: Worker) -> None:
-        """See `WorkerRegistry.beat`."""
-        with self._lock:
-            self._workers[worker.id] = (self._now(), worker)
-
-    def leave(self, worker_id: WorkerId) -> None:
-        """See `WorkerRegistry.leave`."""
-        with self._lock:
-            self._workers.pop(worker_id, None)
-
-    def alive(self, within: float) -> Sequence[Worker]:
-        """See `WorkerRegistry.alive`."""
-        with self._lock:
-            now = self._now()
-            beaten = [(now - at, worker) for at, worker in self._workers.values()]
-        found = [replace(worker, silent=silent) for silent, worker in beaten if silent <= within]
-        return sorted(found, key=lambda worker: worker.id)
 
     # ── Health ───────────────────────────────────────────────────────────────────────────────────────────────────────
     def trouble(self) -> str | None:

@@ -9,10 +9,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.adapters.sql.engines import Database
+from server.adapters.sql.expressions import Now
 from server.domain.errors import Unavailable
 
 _log = logging.getLogger(__name__)
@@ -61,29 +62,45 @@ def head_revision() -> str:
     return head
 
 
+def database_time(database: Database) -> float:
+    """Return the database's clock, in unix seconds."""
+    return database.read(lambda connection: connection.execute(select(Now())).scalar_one())
+
+
 class SqlHealth:
     """`Health` over a `Database`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._head = head_revision()
+        self._fitted = False
 
     def trouble(self) -> str | None:
-        """See `Health.trouble`. The driver's own words go to the log only."""
+        """See `Health.trouble`. The driver's own words go to the log only.
+
+        A schema that became a newer release's under this process is none: each works with the release before it, whose
+        processes go on serving until those of the new one have taken over.
+        """
         try:
-            self.check()
+            self.check(newer=self._fitted)
+            self._fitted = True
         except Unavailable as away:
             if away.detail:
                 _log.warning("%s", away)
             return away.message
         return None
 
-    def check(self) -> None:
-        """Raise Unavailable, with the detail for operators, unless the database can be used."""
+    def check(self, *, newer: bool = False) -> None:
+        """Raise Unavailable, with the detail for operators, unless the database can be used.
+
+        `newer`: whether a schema that this release does not know will do.
+        """
         current = self._current()
         if current == self._head:
             return
         if current is not None and not _is_known(current):
+            if newer:
+                return
             raise Unavailable(_newer(current))
         found = "no schema" if current is None else f"schema {current}"
         raise Unavailable(f"The database has {found}, this release needs {self._head}. Run: easel db upgrade")

@@ -170,6 +170,8 @@ WORKERS: Final = Table(
     Column("device", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("beat_at", Double, nullable=False),
+    Column("name", Text, nullable=True),  # NULL of a release that knew no names
+    Column("wish", Text, nullable=True),
     # NULL: of a release that says nothing of its work.
     Column("report", JSON(none_as_null=True), nullable=True),
 )

@@ -39,6 +39,13 @@ PLAN: Final[dict[str, object]] = {
     "unetevaluations": 10,
     "timesteps": {"base": [801, 601, 401, 201, 1], "refiner": []},
     "estimatedseconds": 9.4,
+    "estimatedmemory": {
+        "dtype": "float16",
+        "weights": 7_103_000_000,
+        "drawing": 3_221_225_472,
+        "resident": 11_666_402_752,
+        "offload": 6_900_000_000,
+    },
     "queueposition": 2,
     "estimatedwait": 12.0,
 }

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from models.card import Card, Value
 from server.api.base_url import base_url
 from server.api.body import Body, Fields
-from server.api.pages import PAGES, message_page, page
+from server.api.pages import PAGES, page
 from server.api.wire import Wire
 from server.api.wiring import Wired
 from server.domain.runs import Runs
@@ -39,7 +39,7 @@ def model(owner: str, name: str, request: Request, wiring: Wired) -> Response:
     """Return a model's page: its form, its samples of code."""
     card = wiring.catalogue.find(owner, name)
     if card is None:
-        return message_page(request, "Not found", _MISSING, 404)
+        return page(request, wiring, "message.html", status=404, section="", heading="Not found", what=_MISSING)
     weights = wiring.installed.weights_of(card.slug)
     return page(
         request,

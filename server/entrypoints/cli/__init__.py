@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from server.domain.errors import EaselError
-from server.entrypoints.cli import database, models, project, refusals, replay, run, serving, webhooks
+from server.entrypoints.cli import database, files, models, project, refusals, replay, run, serving, webhooks, workers
 from server.entrypoints.cli.doctor import doctor
-from server.entrypoints.composition import Trouble
+from server.entrypoints.trouble import Trouble
 from server.settings import SettingsError
 
 app = typer.Typer(
@@ -25,9 +25,11 @@ run.add_to(app)
 replay.add_to(app)
 app.add_typer(project.app, name="project")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(workers.app, name="workers")
 app.add_typer(refusals.app, name="refusals")
 app.add_typer(models.app, name="models")
 app.add_typer(database.app, name="db")
+app.add_typer(files.app, name="files")
 app.command()(doctor)
 
 

@@ -45,6 +45,6 @@ def _what_next(settings: Settings, file: Path, *, sqlite: bool) -> str:
     return (
         f"{file} is a copy of the database.\n"
         f"Copy as well: {settings.data_dir / 'secret.key'} (without it nobody can read the projects' secrets), "
-        f"and the pictures in {settings.files_folder}.\n"
+        f"and the files in {settings.bucket or settings.files_folder}: easel files copy TO.\n"
         f"To restore, {restore}."
     )

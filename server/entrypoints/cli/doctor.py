@@ -1,16 +1,14 @@
 """easel doctor: is everything there? What is wrong, and what to do about it."""
 
+import contextlib
 import importlib.metadata
-import os
 import platform
+import secrets
 import shutil
 import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 import typer
@@ -21,7 +19,8 @@ from models.shipped import Drawable
 from models.weights import WeightSet
 from server.adapters.sql.schema import SqlHealth
 from server.adapters.sql.wal import reset_bug_warning
-from server.domain.errors import EaselError
+from server.domain.errors import EaselError, FilesAway
+from server.domain.host_check import Finding, Verdict, judge_clock, judge_device, judge_folder, judge_shared_memory
 from server.entrypoints.composition import (
     Trouble,
     drawable,
@@ -29,28 +28,13 @@ from server.entrypoints.composition import (
     load_catalogue,
     open_settled_database,
 )
+from server.entrypoints.file_stores import open_files
+from server.entrypoints.host_facts import clock_skew, device_facts, folder_facts, shared_memory
 from server.entrypoints.packages import missing_worker_packages
 from server.settings import Settings, read_settings
 
 _MIN_PYTHON: Final = (3, 11)
 _LOW_DISK: Final = 2 * 10**9
-
-
-class Verdict(StrEnum):
-    """How a check came out. Only BAD makes the command fail."""
-
-    OK = "ok"
-    NOTE = "note"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report."""
-
-    verdict: Verdict
-    subject: str
-    sentence: str
 
 
 def doctor() -> None:
@@ -72,7 +56,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "packages": _packages,
         "device": _device,
         "database": _database,
+        "clock": _clock,
         "disk": _disk,
+        "shared": _shared,
+        "files": _files,
         "weights": _weights,
         "port": _port,
     }
@@ -100,26 +87,40 @@ def _packages(settings: Settings) -> Finding:
 
 
 def _device(settings: Settings) -> Finding:
-    # Without importing torch, which takes seconds: the driver's own program says what there is.
-    nvidia = shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia/version").exists()
+    if settings.engine == "fake":
+        return Finding(Verdict.OK, "device", "the fake engine needs none")
+    return judge_device(device_facts(settings.device))
+
+
+def _shared(settings: Settings) -> Finding:
+    return judge_shared_memory(shared_memory(), compiling=settings.compile != "off")
+
+
+def _clock(settings: Settings) -> Finding:
+    if settings.embedded:
+        return Finding(Verdict.OK, "clock", "the embedded database has this machine's own")
+    return judge_clock(clock_skew(open_settled_database(settings)))
+
+
+def _files(settings: Settings) -> Finding:
+    """Write, read and remove a small file, as workers and API do."""
+    if settings.bucket is None:
+        return Finding(Verdict.OK, "files", f"in {settings.files_folder}")
+    files, key = open_files(settings), f"doctor/{secrets.token_hex(8)}"
     try:
-        torch = importlib.metadata.version("torch")
-    except importlib.metadata.PackageNotFoundError:
-        torch = ""
-    return judge_device(settings.device, torch, nvidia=nvidia)
-
-
-def judge_device(device: str, torch: str, *, nvidia: bool) -> Finding:
-    """Say what EASEL_DEVICE will come to, with that version of torch, with or without an NVIDIA driver."""
-    if device.startswith("cuda") and not nvidia:
-        what = f"EASEL_DEVICE is {device}, but no NVIDIA driver was found; set it to auto or cpu."
-        return Finding(Verdict.BAD, "device", what)
-    if nvidia and device != "cpu" and torch.endswith("+cpu"):
-        what = f"an NVIDIA driver is here, but torch {torch} can't use the GPU: install torch with CUDA."
-        return Finding(Verdict.NOTE, "device", what)
-    if nvidia and device != "cpu":
-        return Finding(Verdict.OK, "device", f"an NVIDIA driver is here ({device})")
-    return Finding(Verdict.NOTE, "device", "no GPU will be used: fine for the miniature, very slow for real SDXL.")
+        files.write(key, b"easel")
+        opened = files.open(key)
+        with opened or contextlib.nullcontext():
+            whole = opened is not None and opened.read() == b"easel"
+        files.delete(key)
+    except FilesAway as away:
+        what = f"{away}. Check EASEL_FILES_URL, the credentials (AWS_ACCESS_KEY_ID …), and that the bucket is there."
+        return Finding(Verdict.BAD, "files", what)
+    if not whole:
+        return Finding(
+            Verdict.BAD, "files", f"{settings.bucket} doesn't give back what was written: choose another store."
+        )
+    return Finding(Verdict.OK, "files", f"{settings.bucket}: written, read and removed a file")
 
 
 def _database(settings: Settings) -> Finding:
@@ -136,21 +137,16 @@ def _database(settings: Settings) -> Finding:
 
 
 def _disk(settings: Settings) -> Finding:
-    for variable, wanted in (("EASEL_DATA_DIR", settings.data_dir), ("EASEL_FILES_URL", settings.files_folder)):
-        folder = _nearest(wanted)
-        if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-            return Finding(Verdict.BAD, "disk", f"{folder} can't be written: set {variable} to a folder that can.")
-    folder = _nearest(settings.files_folder)
+    kept = settings.data_dir if settings.bucket else settings.files_folder
+    for setting, wanted in (("EASEL_DATA_DIR", settings.data_dir), ("EASEL_FILES_URL", kept)):
+        trouble = judge_folder(folder_facts(setting, wanted))
+        if trouble is not None:
+            return trouble
+    folder = folder_facts("EASEL_FILES_URL", kept).path
     free = shutil.disk_usage(folder).free
     if free < _LOW_DISK:
-        return Finding(Verdict.NOTE, "disk", f"{free / 1e9:.1f} GB free in {folder}: pictures will soon fill it.")
+        return Finding(Verdict.NOTE, "disk", f"{free / 1e9:.1f} GB free in {folder}: it will soon be full.")
     return Finding(Verdict.OK, "disk", f"{free / 1e9:.0f} GB free in {folder}")
-
-
-def _nearest(wanted: Path) -> Path:
-    """Return the folder itself, or what is there of the way to it."""
-    path = wanted.absolute()
-    return next(path for path in (path, *path.parents) if os.path.lexists(path))
 
 
 def _weights(settings: Settings) -> Finding:

@@ -17,7 +17,7 @@ from models.recognise import Role, Unusable, recognise
 from models.registry import RegistryError
 from server.adapters.hub import HUB, HttpRemote
 from server.adapters.model_store import LocalModelStore, sha256_of
-from server.entrypoints.composition import Trouble
+from server.entrypoints.trouble import Trouble
 from server.ports.pulling import PullFailed, RemoteFile
 from server.services.pull import Plan, Wish, plan_pull, pull
 from server.settings import Settings, read_settings

@@ -7,7 +7,6 @@ import typer
 
 from server.entrypoints.cli.run import account_of, draw
 from server.entrypoints.client import Client
-from server.entrypoints.composition import Trouble
 from server.entrypoints.replaying import (
     Original,
     changed_facts,
@@ -17,6 +16,7 @@ from server.entrypoints.replaying import (
     receipt_in,
     verdict,
 )
+from server.entrypoints.trouble import Trouble
 from server.settings import read_settings
 
 _NO_SUCH_MODEL = "slug-owner-project-not-exist"

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from server.entrypoints.addresses import http_url
 from server.entrypoints.client import Account, Client, read_account
-from server.entrypoints.composition import Trouble
 from server.entrypoints.plan_table import print_plan
+from server.entrypoints.trouble import Trouble
 from server.entrypoints.watch import watch_task
 from server.settings import Settings, read_settings
 

@@ -36,12 +36,15 @@ def api(*, check: _Check = False) -> None:
     raise typer.Exit(run_api(_settings()))
 
 
-def worker(*, check: _Check = False) -> None:
+def worker(
+    *, check: _Check = False, name: Annotated[str, typer.Option(help="What `easel workers` calls it.")] = ""
+) -> None:
     """Draw only: claim tasks from the database."""
     if check:
         typer.echo(check_worker(read_settings()))
         return
-    raise typer.Exit(run_worker(_settings()))
+    settings = _settings()
+    raise typer.Exit(run_worker(settings.model_copy(update={"worker_name": name}) if name else settings))
 
 
 def _settings() -> Settings:

@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 from pipelines.contract import Command, Withdraw
-from server.adapters.files import LocalFiles
 from server.adapters.outbound.sender import HttpWebhookSender
 from server.adapters.sql.engines import Database
 from server.adapters.sql.tasks import SqlTaskStore
-from server.domain.errors import LeaseLost
+from server.domain.errors import FilesAway, LeaseLost
 from server.domain.lifecycle import TaskStatus
 from server.domain.quota import Quota
 from server.domain.task import Claimed, Lease, NewTask, Task
@@ -17,7 +15,7 @@ from server.domain.types import ProjectId, TaskId, WorkerId
 from server.domain.webhook import Answer
 from server.domain.writes import Move, Requeue, Write
 from server.entrypoints.faults.points import Faults, Point
-from server.ports.files import FileWriter
+from server.ports.files import FileStore, FileWriter
 from server.ports.webhooks import WebhookSender
 from server.worker.engine_process import EngineProcess
 
@@ -101,30 +99,34 @@ def _name(write: Write) -> str:
     return write.to.value if isinstance(write, Move) else type(write).__name__
 
 
-class FaultyFiles(LocalFiles):
+class FaultyFiles:
     """Writes in two halves."""
 
-    def __init__(self, root: Path, faults: Faults) -> None:
-        super().__init__(root)
+    def __init__(self, files: FileStore, faults: Faults) -> None:
+        self._files = files
         self._faults = faults
+        self.open = files.open
+        self.delete = files.delete
+        self.unchanged = files.unchanged
+        self.collect = files.collect
 
     def write(self, key: str, content: bytes) -> None:
         """See `FileStore.write`."""
-        writer = super().begin(key)
+        writer = self._files.begin(key)
         half = len(content) // 2
         try:
             writer.write(content[:half])
             self._faults.reach(Point.FILE_HALF)
             writer.write(content[half:])
             writer.finish()
-        except OSError:
+        except (OSError, FilesAway):
             writer.discard()
             raise
         self._faults.reach(Point.FILE_NAMED)
 
     def begin(self, key: str) -> FileWriter:
         """See `FileStore.begin`."""
-        return _FaultyWriter(super().begin(key), self._faults)
+        return _FaultyWriter(self._files.begin(key), self._faults)
 
 
 class _FaultyWriter:
@@ -176,9 +178,9 @@ def make_tasks(database: Database, quota: Quota, faults: Faults | None) -> SqlTa
     return SqlTaskStore(database, quota) if faults is None else FaultyTasks(database, quota, faults)
 
 
-def make_files(folder: Path, faults: Faults | None) -> LocalFiles:
+def around_files(files: FileStore, faults: Faults | None) -> FileStore:
     """Return the file store."""
-    return LocalFiles(folder) if faults is None else FaultyFiles(folder, faults)
+    return files if faults is None else FaultyFiles(files, faults)
 
 
 def make_process(command: Sequence[str], faults: Faults | None) -> EngineProcess:

@@ -8,7 +8,7 @@ import pytest
 from server.domain.errors import BadRequest
 from server.domain.project import AuthMethod
 from server.domain.types import WorkerId
-from server.domain.worker import Worker, WorkerState
+from server.domain.worker import Wish, Worker, WorkerState
 from tests.stores import Stores, new_project
 
 ANNA = Worker(id=WorkerId("anna"), host="box", pid=7, engine="sdxl", device="", state=WorkerState.LOADING)
@@ -65,3 +65,23 @@ class TestWorkers:
         stores.workers.leave(ANNA.id)
         stores.workers.leave(WorkerId("never came"))
         assert stores.workers.alive(60) == [BERT]
+
+    def test_a_wish_reaches_all_of_a_name_with_their_next_beat(self, stores: Stores):
+        twins = [replace(ANNA, name="attic"), replace(BERT, name="attic")]
+        other = replace(ANNA, id=WorkerId("other"), name="cellar")
+        for each in (*twins, other):
+            assert stores.workers.beat(each) is None
+
+        assert stores.workers.wish("attic", Wish.LEAVE) == 2
+        assert [stores.workers.beat(each) for each in (*twins, other)] == [Wish.LEAVE, Wish.LEAVE, None]
+        assert stores.workers.wish("attic", None) == 2
+        assert [stores.workers.beat(each) for each in twins] == [None, None]
+        assert stores.workers.wish("nobody", Wish.STAY) == 0
+
+    def test_only_silent_ones_are_forgotten(self, stores: Stores):
+        stores.workers.beat(ANNA)
+
+        assert stores.workers.forget_silent(60) == 0
+        assert stores.workers.alive(60) == [ANNA]
+        assert stores.workers.forget_silent(-60) == 1
+        assert stores.workers.alive(60) == []
