@@ -12,7 +12,7 @@ from tests.serving import Easel, serving
 from tests.wire.scraping import parse_exposition
 
 NAMES_OF_LABELS = {
-    *("model", "outcome", "state", "worker", "host", "engine", "device", "phase", "means", "expert", "reason"),
+    *("model", "outcome", "state", "worker", "name", "host", "engine", "device", "phase", "means", "expert", "reason"),
     *("cache", "result", "process", "method", "route", "status", "le"),
 }
 
