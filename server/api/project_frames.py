@@ -114,7 +114,7 @@ def worker_wire(worker: Worker, tasks: int, *, silent_after: float, host: bool) 
         "memory": levels.get("memory_used", levels.get("host_memory")),
         "memoryTotal": levels.get("memory_total"),
     }
-    return {**wire, "host": worker.host, "pid": worker.pid} if host else wire
+    return {**wire, "name": worker.name, "host": worker.host, "pid": worker.pid} if host else wire
 
 
 def _failure_wire(ended: Ended, names: Names) -> dict[str, object]:

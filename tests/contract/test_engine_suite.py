@@ -387,3 +387,17 @@ def test_the_facts_say_what_draws(engine):
 def test_an_idle_engine_has_nothing_to_say(engine):
     assert not engine.busy
     assert list(engine.step()) == []
+
+
+# ── vitals ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_vitals_count_every_step_and_never_fall(engine):
+    before = engine.vitals
+    steps = len(of_kind(draw(engine, request_for("counted", samples=2)), Stepped))
+    after = engine.vitals
+    assert after.samples - before.samples == steps > 0
+    assert after.forwards - before.forwards <= after.places - before.places
+    assert after.samples <= after.places
+    draw(engine, request_for("again", samples=2))
+    again = engine.vitals
+    assert again.embedding_misses == after.embedding_misses, "the same prompts are encoded once"
+    assert all(getattr(again, name) >= getattr(after, name) for name in ("forwards", "places", "embedding_hits"))

@@ -12,7 +12,7 @@ from tests.serving import Easel, serving
 from tests.wire.scraping import parse_exposition
 
 NAMES_OF_LABELS = {
-    *("model", "outcome", "state", "worker", "host", "engine", "device", "phase", "means", "expert", "reason"),
+    *("model", "outcome", "state", "worker", "name", "host", "engine", "device", "phase", "means", "expert", "reason"),
     *("cache", "result", "process", "method", "route", "status", "le"),
 }
 
@@ -48,10 +48,11 @@ def _until(easel: Easel, name: str, least: float, **labels: str):
 
 def test_a_drawn_task_shows_everywhere(easel: Easel):
     easel.finish()
-    samples = _until(easel, "easel_phase_seconds_count", 1, phase="total")
-    samples = _until(easel, "easel_tasks_ended_total", 1, outcome="succeeded")
+    _until(easel, "easel_phase_seconds_count", 1, phase="total")
+    _until(easel, "easel_tasks_ended_total", 1, outcome="succeeded")
+    # A slow machine may miss some beats of a fifth of a second, and pass for silent.
+    samples = _until(easel, "easel_workers", 1, state="ready")
     assert _sum(samples, "easel_database_up") == 1
-    assert _sum(samples, "easel_workers", state="ready") == 1
     assert _sum(samples, "easel_claims_total") == _sum(samples, "easel_pictures_total") == 1
     assert _sum(samples, "easel_forward_samples_total") == _sum(samples, "easel_steps_total") > 0
     assert _sum(samples, "easel_http_requests_total", route="/v1/Run/{owner}/{model}", status="200") == 1

@@ -93,11 +93,11 @@ def _histograms(workers: Iterable[Worker]) -> Iterator[_Family]:
 
 
 def _presence(workers: Iterable[Worker]) -> Iterator[_Family]:
-    labels = ("worker", "host", "engine", "device")
+    labels = ("worker", "name", "host", "engine", "device")
     info = GaugeMetricFamily("easel_worker_info", "Who a worker is.", labels=labels)
     age = GaugeMetricFamily("easel_worker_heartbeat_age_seconds", "Since its last heartbeat.", labels=("worker",))
     for worker in workers:
-        info.add_metric((worker.id, worker.host, worker.engine, worker.device), 1)
+        info.add_metric((worker.id, worker.name, worker.host, worker.engine, worker.device), 1)
         age.add_metric((worker.id,), worker.silent)
     yield info
     yield age

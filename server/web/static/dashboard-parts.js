@@ -11,7 +11,8 @@ const WORDS = {
 /** A worker's card; `held` are those of its tasks that may be seen. */
 export function worker(one, held, who) {
   const others = Math.max(0, (one.tasks ?? 0) - held.length);
-  const where = one.host ? `${one.host}, process ${one.pid} · ` : '';
+  const name = one.name && one.name !== one.host ? `${one.name} on ${one.host}` : one.host;
+  const where = one.host ? `${name}, process ${one.pid} · ` : '';
   const beat = one.heartbeat < 2 ? 'heartbeat just now' : `heartbeat ${duration(Math.round(one.heartbeat))} ago`;
   return h(
     'li',
