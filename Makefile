@@ -7,7 +7,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check audit fix test test-long chaos test-containers test-host test-images soak-lora bench bench-engine bench-gpu bench-png bench-queue clean
+.PHONY: help setup demo serve check audit fix test test-long chaos test-containers test-host test-images test-browser soak-lora bench bench-engine bench-gpu bench-png bench-queue clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -36,7 +36,7 @@ fix: $(STAMP) ## format and mend what ruff can mend
 	$(BIN)/ruff format .
 
 test: $(STAMP) ## all tests that need nothing but Python packages
-	$(PYTEST) -n 2 -m "not slow and not containers and not hosts and not images"
+	$(PYTEST) -n 2 -m "not slow and not containers and not hosts and not images and not browser"
 
 test-long: $(STAMP) ## tests that take minutes
 	$(PYTEST) -m "slow"
@@ -51,13 +51,17 @@ test-host: $(STAMP) ## several hosts as network namespaces, one of them cut off 
 test-images: $(STAMP) ## build both images and serve a Run from them (some ten minutes; needs root, buildah, debootstrap)
 	$(PYTEST) tests/images -m images -rs
 
+test-browser: $(STAMP) ## the pages in Chromium (Debian's package `chromium`); screenshots go to out/screenshots
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	$(PYTEST) tests/browser -m browser -n 0
+
 soak-lora: $(STAMP) ## five hundred tasks that change LoRAs: memory must stay flat
 	$(PYTEST) -s tests/contract/test_lora_soak.py
 
 bench: $(STAMP) ## measure the API against references (some five minutes; best on a quiet machine)
 	$(BIN)/python -m bench.api
 
-bench-engine: $(STAMP) ## measure the engine on the miniature against diffusers (some ten minutes; best on a quiet machine)
+bench-engine: $(STAMP) ## measure the engine on the miniature against diffusers (some three minutes; best on a quiet machine)
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m bench.engine
 
 bench-queue: $(STAMP) ## measure the queue beside procrastinate (some ten minutes; best on a quiet machine)

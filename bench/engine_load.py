@@ -1,7 +1,7 @@
 """Mixed load for the engine: long ones at the start, a short one every so many steps. And diffusers beside it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -22,11 +22,11 @@ class Scale:
 
     long: tuple[int, int] = (4, 60)
     short: tuple[int, int] = (1, 8)
-    longs: int = 3
-    shorts: int = 20
+    longs: int = 2
+    shorts: int = 12
     every: int = 20
     repeats: int = 3
-    overhead_repeats: int = 7
+    overhead_repeats: int = 9
 
 
 QUICK: Final = Scale(long=(2, 6), short=(1, 2), longs=2, shorts=3, every=4, repeats=1, overhead_repeats=1)
@@ -43,10 +43,11 @@ class FirstComeFirstServed:
 
 @dataclass(slots=True)
 class Outcome:
-    """Seconds from admission to the last picture, by generation, and seconds for everything."""
+    """Seconds from admission to the last picture, by generation; seconds for everything, and CPU seconds."""
 
     latencies: dict[str, float] = field(default_factory=dict[str, float])
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     pictures: int = 0
 
 
@@ -82,7 +83,7 @@ def mixed(drawing: SdxlEngine, scale: Scale) -> Outcome:
     """Draw the whole load; arrivals are counted in engine steps, so every policy meets the same ones."""
     outcome, since, steps = Outcome(), dict[str, float](), 0
     waiting = [request(f"short {number}", *scale.short, seed=number) for number in range(scale.shorts)]
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), time.process_time()
     for number in range(scale.longs):
         _admit(drawing, request(f"long {number}", *scale.long, seed=number), since)
     while drawing.busy or waiting:
@@ -90,7 +91,7 @@ def mixed(drawing: SdxlEngine, scale: Scale) -> Outcome:
             _admit(drawing, waiting.pop(0), since)
         _note(drawing.step(), since, outcome)
         steps += 1
-    outcome.seconds = time.perf_counter() - begun
+    outcome.seconds, outcome.cpu_seconds = time.perf_counter() - begun, time.process_time() - used
     return outcome
 
 
@@ -107,13 +108,26 @@ def _note(events: Sequence[EngineEvent], since: dict[str, float], outcome: Outco
             outcome.latencies[event.generation_id] = time.perf_counter() - since[event.generation_id]
 
 
-def seconds_alone(drawing: SdxlEngine, wanted: GenerationRequest) -> float:
-    """Draw one generation and return its seconds."""
-    begun = time.perf_counter()
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one drawing took."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+def cost_of(draw: Callable[[], object]) -> Cost:
+    """Draw once and say what it took."""
+    begun, used = time.perf_counter(), time.process_time()
+    draw()
+    return Cost(time.perf_counter() - begun, time.process_time() - used)
+
+
+def draw_alone(drawing: SdxlEngine, wanted: GenerationRequest) -> None:
+    """Draw one generation."""
     drawing.admit(replace(wanted, generation_id="alone"))
     while drawing.busy:
         drawing.step()
-    return time.perf_counter() - begun
 
 
 class Reference:
@@ -128,9 +142,8 @@ class Reference:
             pipe.set_progress_bar_config(disable=True)
             pipe.scheduler = EulerDiscreteScheduler.from_pretrained(MINIATURE / name, subfolder="scheduler")
 
-    def seconds(self, wanted: GenerationRequest) -> float:
-        """Draw all samples of a request in one batch and return the seconds."""
-        begun = time.perf_counter()
+    def draw(self, wanted: GenerationRequest) -> None:
+        """Draw all samples of a request in one batch."""
         generators = [torch.Generator("cpu").manual_seed(wanted.seed + each) for each in range(wanted.samples)]
         common: dict[str, Any] = {
             "prompt": wanted.prompt,
@@ -154,4 +167,3 @@ class Reference:
             denoising_start=wanted.high_noise_frac,
             output_type="np",
         )
-        return time.perf_counter() - begun

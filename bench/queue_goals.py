@@ -25,6 +25,7 @@ from bench.queue_stage import (
     sqlite_at,
 )
 from server.adapters.sql.engines import Database
+from server.domain.writes import Requeue
 from tests.filling import fill
 from tests.idle import idle_statements
 from tests.postgres import Cluster
@@ -178,7 +179,7 @@ def _claims(database: Database, count: int) -> float:
         claimed = stores.tasks.claim(WORKER, [MODEL], 60)
         times.append((time.monotonic() - begin) * 1000)
         assert claimed is not None
-        stores.tasks.requeue(claimed.lease, refund=True)
+        stores.tasks.write(claimed.lease, [Requeue(refund=True)])
     return percentile(times, 0.99)
 
 

@@ -15,6 +15,7 @@ from server.adapters.sql.wakeups import Role, open_wakeups
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import SUCCESS, Ending, Lease
 from server.domain.types import WorkerId
+from server.domain.writes import Move
 from server.ports import TaskStore
 from tests.stores import MODEL, PATH
 
@@ -43,7 +44,7 @@ def easel(url: str, steps: Sequence[TaskStatus]) -> None:
 
 def _complete(tasks: TaskStore, lease: Lease, steps: Sequence[TaskStatus]) -> None:
     for status in steps:
-        tasks.move(lease, status, ending=Ending(SUCCESS) if status is TaskStatus.END else None)
+        tasks.write(lease, [Move(status, ending=Ending(SUCCESS) if status is TaskStatus.END else None)])
 
 
 def job(name: str) -> None:

@@ -14,6 +14,7 @@ from server.adapters.sql.tasks import SqlTaskStore
 from server.domain.events import EventType, NewEvent
 from server.domain.task import Lease
 from server.domain.types import TaskId, WorkerId
+from server.domain.writes import Append
 
 _US: Final = 1_000_000.0
 _MS: Final = 1000.0
@@ -38,7 +39,7 @@ class Teller:
 
     def tell(self) -> None:
         """Write one event."""
-        self._store.append(self._lease, [NewEvent(EventType.OUTPUT_FULL, {"raw": "a line of the log"})])
+        self._store.write(self._lease, [Append([NewEvent(EventType.OUTPUT_FULL, {"raw": "a line of the log"})])])
 
 
 async def told(crowd: Crowd, teller: Teller, size: int, events: int) -> list[float]:

@@ -26,6 +26,7 @@ _FIELD: Final = {
     "EASEL_HEARTBEAT_SECONDS": "5",
     "EASEL_QUEUE_LIMIT": "100000",
     "EASEL_QUEUE_LIMIT_TOTAL": "100000",
+    "EASEL_SOCKETS_PER_ADDRESS": "0",
 }
 """The times of the field, and limits that are counted but never reached."""
 

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from models.recognise import INDEX, Role
-from models.tensor_header import SUFFIX
+from models.safetensors_header import SUFFIX
 
 _NETWORKS: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
 _TOKENIZERS: Final = ("tokenizer", "tokenizer_2")

@@ -11,7 +11,7 @@ from typing import Final
 
 from models.recognise import INDEX, Role
 from models.registry import read_registry
-from models.tensor_header import SUFFIX
+from models.safetensors_header import SUFFIX
 
 # Below the folder itself; ComfyUI's and A1111's own roots keep these in `models`.
 _CHECKPOINTS: Final = ("checkpoints", "Stable-diffusion")

@@ -33,6 +33,8 @@ _WIDTHS: Final[Mapping[int, Family]] = {
 }
 _TEXT_WIDTHS: Final[Mapping[int, Family]] = {768: Family.SD_1, 1024: Family.SD_2}
 _CROSS_ATTENTION: Final = re.compile(r"attn2[._]to_[kv]$")
+_TEXT_INPUT: Final = re.compile(r"(?:[qkv]_proj|mlp_fc1)$")
+"""Layers that read a text encoder's own width."""
 _NAMES: Final[Sequence[tuple[str, Family]]] = (
     (r"single_transformer_blocks|double_blocks|single_blocks", Family.FLUX),
     (r"joint_blocks|lora_te3_|text_encoder_3\.|^(?:lora_)?transformer[._].*attn[._]add_[qkv]_proj", Family.SD_3),
@@ -65,7 +67,7 @@ def family_of(units: NamedShapes, metadata: Mapping[str, str]) -> Family:
 def _by_text_encoder(units: NamedShapes) -> Family | None:
     if any(name.startswith(("lora_te2_", "text_encoder_2.")) for name, _down, _up in units):
         return Family.SDXL_BASE
-    widths = {down[1] for name, down, _up in units if name.startswith("lora_te_") and re.search("[qkv]_proj$", name)}
+    widths = {down[1] for name, down, _up in units if name.startswith("lora_te_") and _TEXT_INPUT.search(name)}
     return _TEXT_WIDTHS.get(widths.pop()) if len(widths) == 1 else None
 
 

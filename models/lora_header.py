@@ -63,7 +63,8 @@ class LoraFacts:
         ranks = self.ranks
         rank = f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {ranks[0]} to {ranks[-1]}"
         kind = "DoRA, " if self.dora else ""
-        return f"{kind}{rank}, {self.family}, {len(self.units)} layers"
+        layers = f"{len(self.units)} layer{'s' if len(self.units) > 1 else ''}"
+        return f"{kind}{rank}, {self.family}, {layers}"
 
 
 Layers = Mapping[str, Mapping[str, tuple[int, ...]]]

@@ -7,7 +7,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, cast
 
-from models.tensor_header import SUFFIX, BrokenFile, Header, Tensor, read_header
+from models.lora_family import Family
+from models.lora_header import LoraError, understand
+from models.lora_keys import Part, other_kind, split_key
+from models.lora_words import trigger_words
+from models.safetensors_header import SUFFIX, HeaderError, SafetensorsHeader, TensorSpec, read_header
 
 PICKLES: Final = frozenset({".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle"})
 INDEX: Final = "model_index.json"
@@ -18,12 +22,9 @@ _TEXT_2: Final = "conditioner.embedders.1.model."
 _REFINER_TEXT: Final = "conditioner.embedders.0.model."
 _VAE: Final = "first_stage_model."
 _CONV_IN: Final = f"{_UNET}input_blocks.0.0.weight"
-_LORA_MARKS: Final = (".lora_down.", ".lora_up.", ".lora_A.", ".lora_B.", ".lora.down.", ".lora.up.", "_lora.down.")
-_OTHER_LORA_MARKS: Final = ("hada_w", "lokr_", "oft_blocks", "oft_diag", ".diff_b")
-_SDXL: Final = "SDXL"
 # How wide the text is that cross-attention reads, by model. Other widths are nobody's that we know.
-_CONTEXT: Final = {768: "SD 1.5", 1024: "SD 2", 2048: _SDXL, 1280: "the SDXL refiner"}
-_OTHER_MODELS: Final = ("double_blocks", "joint_blocks")
+_CONTEXT: Final = {768: "SD 1.5", 1024: "SD 2"}
+_LORA_PARTS: Final = frozenset({Part.DOWN, Part.UP})
 _CHANNELS: Final = 4
 
 
@@ -61,7 +62,7 @@ def recognise(path: Path) -> Recognised:
         raise Unusable(f"{path} can't be read: {error.strerror or error}.") from None
 
 
-def read_weights_header(path: Path) -> Header:
+def read_weights_header(path: Path) -> SafetensorsHeader:
     """Read the header of a safetensors file. Raises Unusable for a pickle, another format, or a damaged file."""
     if path.suffix.lower() in PICKLES:
         raise Unusable(
@@ -71,18 +72,18 @@ def read_weights_header(path: Path) -> Header:
         raise Unusable(f"{path} is no {SUFFIX} file; easel reads no other weights.")
     try:
         return read_header(path)
-    except BrokenFile as error:
-        raise Unusable(f"{path} {error}; get it again.") from None
+    except HeaderError as error:
+        raise Unusable(f"{path} can't be used: {error}.") from None
 
 
 # ── single files ─────────────────────────────────────────────────────────────────────────────────────────────────────
 def _file(path: Path) -> Recognised:
     if not path.exists():
         raise Unusable(f"There is nothing at {path}.")
-    tensors = read_weights_header(path).tensors
-    size = path.stat().st_size
-    if any(mark in name for name in tensors for mark in (*_LORA_MARKS, *_OTHER_LORA_MARKS)):
-        return _lora(path, tensors, size)
+    header = read_weights_header(path)
+    tensors, size = header.tensors, header.file_bytes
+    if _is_lora(tensors):
+        return _lora(path, header)
     if any(name.startswith(_UNET) for name in tensors):
         return _checkpoint(path, tensors, size)
     if any(name.removeprefix(_VAE).startswith("decoder.") for name in tensors):
@@ -90,31 +91,23 @@ def _file(path: Path) -> Recognised:
     raise Unusable(f"{path} holds no checkpoint, LoRA or VAE that easel knows; its first tensor is {_first(tensors)}.")
 
 
-def _lora(path: Path, tensors: Mapping[str, Tensor], size: int) -> Recognised:
-    if other := next((name for name in tensors if any(mark in name for mark in _OTHER_LORA_MARKS)), None):
-        raise Unusable(f"{path} is a LoRA of a kind that isn't supported: it holds {other}.")
-    context = _lora_context(tensors)
-    if context is None and any(name.startswith(("lora_te2_", "text_encoder_2.")) for name in tensors):
-        context = 2048
-    if context is None and any(name.startswith("lora_te_") for name in tensors):
-        context = 768
-    other = "another model" if any(mark in name for name in tensors for mark in _OTHER_MODELS) else None
-    other = other or _CONTEXT.get(context or 0)
-    if other not in {None, _SDXL}:
-        raise Unusable(f"{path} is a LoRA for {other}, not for SDXL.")
-    return Recognised(role=Role.LORA, words=f"a LoRA for {other}" if other else "a LoRA", files=1, size=size)
+def _is_lora(tensors: Mapping[str, TensorSpec]) -> bool:
+    return any(part[1] in _LORA_PARTS for part in map(split_key, tensors) if part) or other_kind(tensors) is not None
 
 
-def _lora_context(tensors: Mapping[str, Tensor]) -> int | None:
-    """Return how wide the text is that the LoRA's cross-attention reads."""
-    for name, tensor in tensors.items():
-        down = ".lora_down." in name or ".lora_A." in name or "lora.down." in name
-        if down and ("attn2_to_k" in name or "attn2.to_k" in name or "attn2.processor.to_k" in name) and tensor.shape:
-            return tensor.shape[-1] if len(tensor.shape) == 2 else tensor.shape[1]  # noqa: PLR2004 a matrix
-    return None
+def _lora(path: Path, header: SafetensorsHeader) -> Recognised:
+    try:
+        facts = understand(header)
+    except LoraError as error:
+        raise Unusable(f"{path} is a LoRA that can't be used: {error}.") from None
+    if facts.family not in {Family.SDXL_BASE, Family.UNKNOWN}:
+        raise Unusable(f"{path} is a LoRA for {facts.family}, not for SDXL's base.")
+    words = ", ".join(trigger_words(header.metadata))
+    said = f"a LoRA: {facts.describe()}" + (f"; its words: {words}" if words else "")
+    return Recognised(role=Role.LORA, words=said, files=1, size=header.file_bytes)
 
 
-def _checkpoint(path: Path, tensors: Mapping[str, Tensor], size: int) -> Recognised:
+def _checkpoint(path: Path, tensors: Mapping[str, TensorSpec], size: int) -> Recognised:
     if any(name.startswith("cond_stage_model.") for name in tensors):
         wide = _cross_attention(tensors)
         raise Unusable(f"{path} is a checkpoint of {_CONTEXT.get(wide, 'another model')}, not of SDXL.")
@@ -136,19 +129,19 @@ def _checkpoint(path: Path, tensors: Mapping[str, Tensor], size: int) -> Recogni
     return Recognised(role=role, words=f"an SDXL {role} checkpoint", files=1, size=size, standard=standard)
 
 
-def _cross_attention(tensors: Mapping[str, Tensor]) -> int:
+def _cross_attention(tensors: Mapping[str, TensorSpec]) -> int:
     keys = (tensor for name, tensor in tensors.items() if name.endswith("attn2.to_k.weight"))
     return next((tensor.shape[-1] for tensor in keys if tensor.shape), 0)
 
 
-def _vae(path: Path, tensors: Mapping[str, Tensor], size: int) -> Recognised:
+def _vae(path: Path, tensors: Mapping[str, TensorSpec], size: int) -> Recognised:
     conv_in = next((tensor for name, tensor in tensors.items() if name.endswith("decoder.conv_in.weight")), None)
     if conv_in is None or conv_in.shape[1:2] != (_CHANNELS,):
         raise Unusable(f"{path} is a VAE of another model than SDXL.")
     return Recognised(role=Role.VAE, words="a VAE with four latent channels", files=1, size=size)
 
 
-def _first(tensors: Mapping[str, Tensor]) -> str:
+def _first(tensors: Mapping[str, TensorSpec]) -> str:
     return next(iter(tensors), "none at all")
 
 

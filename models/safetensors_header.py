@@ -12,28 +12,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
+SUFFIX: Final = ".safetensors"
 MOST_HEADER_BYTES: Final = 32 * 2**20
 MOST_TENSORS: Final = 100_000
 
 _LENGTH_BYTES: Final = 8
 _BITS: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2"), 8),
+    "F4": 4,
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E8M0", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
     **dict.fromkeys(("U16", "I16", "F16", "BF16"), 16),
     **dict.fromkeys(("U32", "I32", "F32"), 32),
-    **dict.fromkeys(("U64", "I64", "F64"), 64),
+    **dict.fromkeys(("U64", "I64", "F64", "C64"), 64),
 }
+_PICKLE: Final = "it is a pickle (.ckpt, .pt), which may hold programs; get the same weights as safetensors"
+_PAGE: Final = "it is a web page; the download was answered with a page instead of the file"
 _SIGNATURES: Final[Mapping[bytes, str]] = {
-    b"PK\x03\x04": "it is a pickle (.ckpt, .pt) or an archive, which may hold programs; convert it to safetensors",
-    b"\x80\x02": "it is a pickle (.ckpt, .pt), which may hold programs; convert it to safetensors",
+    b"PK\x03\x04": "it is a pickle (.ckpt, .pt) or an archive, which may hold programs; get the weights as safetensors",
+    **dict.fromkeys((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"), _PICKLE),
     b"version ": "it is a Git LFS pointer, not the file itself; fetch the file with git lfs pull",
-    b"<!DOCTYP": "it is a web page; the download was answered with a page instead of the file",
-    b"<!doctyp": "it is a web page; the download was answered with a page instead of the file",
-    b"<html": "it is a web page; the download was answered with a page instead of the file",
+    **dict.fromkeys((b"<!DOCTYP", b"<!doctyp", b"<html"), _PAGE),
 }
 
 
 class HeaderError(ValueError):
-    """The file can't be read as safetensors; the message says why, without naming the file and without a full stop."""
+    """The file is no whole safetensors file; the message says why and what to do, as a clause that doesn't name it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,22 +76,32 @@ def parse_header(file: BinaryIO, file_bytes: int) -> SafetensorsHeader:
         HeaderError: it is no whole safetensors file.
     """
     start = file.read(_LENGTH_BYTES)
-    for signature, meaning in _SIGNATURES.items():
-        if start.startswith(signature):
-            raise HeaderError(meaning)
     length = int.from_bytes(start, "little")
-    if len(start) < _LENGTH_BYTES or not 0 < length <= file_bytes - _LENGTH_BYTES:
-        raise HeaderError("it is no safetensors file, or cut short within its header")
-    if length > MOST_HEADER_BYTES:
-        raise HeaderError(f"its header takes {length} bytes; at most {MOST_HEADER_BYTES} are read")
+    if len(start) < _LENGTH_BYTES or not 0 < length <= min(file_bytes - _LENGTH_BYTES, MOST_HEADER_BYTES):
+        raise HeaderError(_meaning(start, length, file_bytes))
     content = _read_json(file.read(length))
     metadata: Any = content.pop("__metadata__", {})
     if not isinstance(metadata, dict) or len(content) > MOST_TENSORS:
-        raise HeaderError(f"its header is malformed, or names more than {MOST_TENSORS} tensors")
+        raise _damaged(f"its header is malformed, or names more than {MOST_TENSORS} tensors")
     pairs = cast("dict[str, Any]", metadata).items()
     texts = {name: value for name, value in pairs if isinstance(value, str)}
     tensors = _read_tensors(content, file_bytes - _LENGTH_BYTES - length)
     return SafetensorsHeader(tensors=tensors, metadata=texts, file_bytes=file_bytes)
+
+
+def _meaning(start: bytes, length: int, file_bytes: int) -> str:
+    """Say what a file is that begins with no possible length of a header."""
+    # only here: a header of 640 bytes begins like a pickle
+    for signature, meaning in _SIGNATURES.items():
+        if start.startswith(signature):
+            return meaning
+    if MOST_HEADER_BYTES < length <= file_bytes - _LENGTH_BYTES:
+        return f"its header takes {length} bytes; at most {MOST_HEADER_BYTES} are read"
+    return "it is no safetensors file, or cut short within its header; get it again"
+
+
+def _damaged(what: str) -> HeaderError:
+    return HeaderError(f"{what}; get it again")
 
 
 def _read_json(text: bytes) -> dict[str, Any]:
@@ -97,7 +110,7 @@ def _read_json(text: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
-        raise HeaderError("its header is no JSON object, so it is no safetensors file")
+        raise _damaged("its header is no JSON object, so it is no safetensors file")
     return cast("dict[str, Any]", content)
 
 
@@ -111,12 +124,12 @@ def _read_tensors(content: Mapping[str, Any], data_bytes: int) -> dict[str, Tens
     end = 0
     for begin, finish in sorted(spans):
         if begin != end:
-            raise HeaderError("its tensors overlap or leave gaps")
+            raise _damaged("its tensors overlap or leave gaps")
         end = finish
     if end > data_bytes:
-        raise HeaderError(f"it is cut short: {end - data_bytes} of {end} bytes of its tensors are missing")
+        raise _damaged(f"it is cut short: {end - data_bytes} of {end} bytes of its tensors are missing")
     if end < data_bytes:
-        raise HeaderError(f"it holds {data_bytes - end} bytes more than its header says")
+        raise _damaged(f"it holds {data_bytes - end} bytes more than its header says")
     return tensors
 
 
@@ -124,9 +137,9 @@ def _read_entry(name: str, entry: Any) -> tuple[TensorSpec, tuple[int, int]]:
     try:
         dtype, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
         whole = all(type(number) is int and number >= 0 for number in (*shape, begin, end))
-        right = whole and end - begin == math.prod(shape) * _BITS[dtype] // 8
+        right = whole and (end - begin) * 8 == math.prod(shape) * _BITS[dtype]
     except (TypeError, KeyError, ValueError) as error:
-        raise HeaderError(f"its header is malformed at {name}") from error
+        raise _damaged(f"its header is malformed at {name}") from error
     if not right:
-        raise HeaderError(f"the shape of {name} doesn't agree with its size")
+        raise _damaged(f"the shape of {name} doesn't agree with its size")
     return TensorSpec(dtype=dtype, shape=shape), (begin, end)

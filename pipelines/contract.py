@@ -200,6 +200,25 @@ class Withdrawn:
     total_steps: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """What an engine has done since it was loaded, and the memory its device has in use, in bytes; 0 of 0: unknown.
+
+    `places` of `forwards` UNet forwards could each have held a sample; `samples` of them did. Of the caches, `…_hits`
+    are what was found and `…_misses` what had to be made or read.
+    """
+
+    forwards: int = 0
+    places: int = 0
+    samples: int = 0
+    embedding_hits: int = 0
+    embedding_misses: int = 0
+    lora_hits: int = 0
+    lora_misses: int = 0
+    memory_used: int = 0
+    memory_total: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Defunct:
     """The device or the weights are unusable; the process exits after this."""
@@ -208,7 +227,18 @@ class Defunct:
 
 
 EngineEvent: TypeAlias = (
-    Loading | Ready | Started | Stepped | Preview | SampleDone | LogLine | Finished | Failed | Withdrawn | Defunct
+    Loading
+    | Ready
+    | Started
+    | Stepped
+    | Preview
+    | SampleDone
+    | LogLine
+    | Finished
+    | Failed
+    | Withdrawn
+    | Vitals
+    | Defunct
 )
 
 
@@ -256,4 +286,9 @@ class Engine(Protocol):
     @property
     def facts(self) -> EngineFacts:
         """What its pictures depend on, once it is loaded."""
+        ...
+
+    @property
+    def vitals(self) -> Vitals:
+        """What it has done so far, once it is loaded; cheap enough for once a second."""
         ...

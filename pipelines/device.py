@@ -21,6 +21,10 @@ class DeviceMemory(Protocol):
         """Give back what is held without being used."""
         ...
 
+    def in_use(self) -> tuple[int, int]:
+        """Return how many bytes of the device's memory are in use, by anybody, and how many it has; 0, 0: unknown."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class TorchMemory:
@@ -40,6 +44,13 @@ class TorchMemory:
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def in_use(self) -> tuple[int, int]:
+        """Return how many bytes of a GPU's memory are in use, and how many it has."""
+        if self.device.type != "cuda":
+            return 0, 0  # the host's memory is everybody's
+        free, total = torch.cuda.mem_get_info(self.device)
+        return total - free, total
 
 
 def device_of(name: str) -> torch.device:

@@ -32,6 +32,8 @@ class EmbeddingCache:
         self._most_bytes = most_bytes
         self._entries: OrderedDict[Hashable, Embeddings] = OrderedDict()
         self._bytes = 0
+        self.hits = 0
+        self.misses = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -39,8 +41,11 @@ class EmbeddingCache:
     def find(self, key: Hashable) -> Embeddings | None:
         """Return what was kept under that key."""
         found = self._entries.get(key)
-        if found is not None:
-            self._entries.move_to_end(key)
+        if found is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        self._entries.move_to_end(key)
         return found
 
     def keep(self, key: Hashable, embeddings: Embeddings) -> None:

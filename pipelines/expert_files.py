@@ -2,7 +2,6 @@
 
 import filecmp
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,10 @@ import torch
 from torch import nn
 from transformers import CLIPTokenizer
 
-from models.tensor_header import SUFFIX, BrokenFile, read_header
+from models.part_sizes import parameters_of
+from models.safetensors_header import SUFFIX, HeaderError
 from pipelines.noise_schedulers import read_scheduler_config
-from pipelines.single_file import parameters_of_part, read_part
+from pipelines.single_file import read_part
 
 # how a file came to be, not what is in it
 _PROVENANCE: Final = frozenset({"transformers_version", "torch_dtype", "dtype", "architectures"})
@@ -96,13 +96,9 @@ class ExpertFiles:
 
     def parameters_of(self, part: str) -> int:
         """Return how many numbers a part's weights have, by the headers of its files; broken ones count nothing."""
-        source, variant = self.source(part), self.variant_of(part)
         try:
-            if _is_single(source):
-                return parameters_of_part(source, part)
-            files = [file for file in source.glob(f"*{SUFFIX}") if (variant is not None) == (".fp16." in file.name)]
-            return sum(math.prod(tensor.shape) for file in files for tensor in read_header(file).tensors.values())
-        except BrokenFile:  # loading will say what is wrong
+            return parameters_of(self.source(part), part)
+        except HeaderError:  # loading will say what is wrong
             return 0
 
     def tokenizer(self, part: str) -> CLIPTokenizer:

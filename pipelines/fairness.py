@@ -52,6 +52,20 @@ class FairShare:
     own samples in a forward and m that of the largest forward; h is `hold`, or 1 where all wear the same; n is the most
     generations in flight meanwhile, and s the most that (shares) × (generations of its share) came to. For pictures of
     one size, of one share, a sample in a forward, that is 3·n·h forwards.
+
+    The proof, step by step:
+
+    1. Until it is owed. Savings are never below 0, and grow by at least W / 2s with each forward of work W. The price
+       is w, or w·h to change what is worn, so before the last forward that was needed others had got at most 2·s·w·h,
+       and after it at most 2·s·w·h + m. (Rounding may make savings that reach the price exactly fall short of it: then
+       that last forward comes on top of exactly 2·s·w·h, and the sum is the same.)
+    2. The hold it meets. That last forward may have changed the set: at most h - 1 more keep it, (h - 1)·m.
+    3. Its place. Owed ones go in the order in which they had saved enough. Ahead are at most n - 1; whoever is drawn
+       leaves, and can only come back behind. Each leads one forward, and where that changes the set, h - 1 more may
+       follow it before the next of the order: (n - 1)·h·m. While anybody is owed nobody else begins a hold, and those
+       who wear nothing (the refiner's) or what is worn already begin none.
+
+    Together 2·s·w·h + m + (h - 1)·m + (n - 1)·h·m, which is the bound. Where all wear the same there are no holds.
     """
 
     def __init__(self, hold: int = HOLD) -> None:

@@ -26,6 +26,7 @@ from pipelines.contract import (
     SampleDone,
     Started,
     Stepped,
+    Vitals,
     Withdrawn,
 )
 from pipelines.fairness import FairShare, Offer, Policy
@@ -106,6 +107,7 @@ class FakeEngine:
         self._capacity = in_flight or IN_FLIGHT
         self._policy: Policy = FairShare()
         self._admitted = 0
+        self._steps = 0
         self._generations: dict[int, _Generation] = {}
         self._watching = Watching()
 
@@ -145,6 +147,11 @@ class FakeEngine:
         return EngineFacts(dtype="none")
 
     @property
+    def vitals(self) -> Vitals:
+        """It takes a sample a step, and has no device."""
+        return Vitals(forwards=self._steps, places=self._steps, samples=self._steps)
+
+    @property
     def busy(self) -> bool:
         """Whether a generation is in flight."""
         return bool(self._generations)
@@ -162,6 +169,7 @@ class FakeEngine:
         generation = self._generations[chosen.generation]
         time.sleep(self._step_seconds)
         generation.step += 1
+        self._steps += 1
         events = self._misbehave(generation)
         if events and isinstance(events[-1], Failed):
             self._leave(generation)

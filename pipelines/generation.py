@@ -49,8 +49,15 @@ class _Prepared:
     loras: LoraSet
     parts: dict[Phase, _Part]
     dtype: torch.dtype
-    steps_per_sample: int
-    first_phase: Phase
+    legs: tuple[Leg, ...]  # as planned, none of their schedulers used
+
+    @property
+    def steps_per_sample(self) -> int:
+        return sum(len(leg.timesteps) for leg in self.legs)
+
+    @property
+    def first_phase(self) -> Phase:
+        return next((leg.phase for leg in self.legs if len(leg.timesteps)), Phase.DECODE)
 
 
 class Generation:
@@ -99,7 +106,7 @@ class Generation:
         """
         request, studio = self.request, self._studio
         check_request(request, studio.base)
-        legs = [leg for leg in self._legs() if len(leg.timesteps)]
+        legs = self._legs()
         loras = studio.read_loras(request.loras)
         # the refiner shares a text encoder with the base and never sees a LoRA
         parts = {Phase.BASE: self._part(studio.base, studio.base_prompts, loras)}
@@ -109,8 +116,7 @@ class Generation:
             loras=loras,
             parts=parts,
             dtype=parts[Phase.BASE].conditioning.prompt_embeds.dtype,
-            steps_per_sample=sum(len(leg.timesteps) for leg in legs),
-            first_phase=legs[0].phase if legs else Phase.DECODE,
+            legs=legs,
         )
         self._begin_samples(self._prepared)
         started = Started(request.generation_id, self._total_steps(self._prepared))
@@ -152,7 +158,7 @@ class Generation:
         return self._studio.refiner if self._wants_refiner() else None
 
     def _legs(self) -> tuple[Leg, ...]:
-        """Plan one sample with schedulers of its own."""
+        """Plan a sample."""
         request, refiner, device = self.request, self._refiner(), self._studio.device
         name = request.noise_scheduler
         fraction = float(request.high_noise_frac) if refiner else None
@@ -168,7 +174,7 @@ class Generation:
         most = max(part.places for part in prepared.parts.values())
         while len(self._samples) < most and self._begun < self.request.samples:
             self._samples[self._begun] = start_sample(
-                self._legs(),
+                tuple(leg.copy() for leg in prepared.legs),
                 seed=(self.request.seed + self._begun) % 2**63,
                 shape=(1, self._studio.base.unet.config["in_channels"], *self._latent_size()),
                 device=self._studio.device,

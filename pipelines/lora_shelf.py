@@ -15,6 +15,8 @@ class LoraShelf:
     def __init__(self, layers: Layers, most_bytes: int) -> None:
         self._layers = layers
         self._files = ByteCache[LoraFile](most_bytes)
+        self.hits = 0
+        self.misses = 0
 
     def read(self, use: LoraUse) -> LoraFile:
         """Return the LoRA of `use`, read anew where its file has changed.
@@ -29,7 +31,10 @@ class LoraShelf:
             raise GenerationError(f"LoRA {use.name} can't be used: {reason}.") from error
         key = (use.name, use.path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
         file = self._files.get(key)
-        if file is None:
+        if file is not None:
+            self.hits += 1
+        else:
+            self.misses += 1
             file = read_lora(use, self._layers)
             self._files.put(key, file, file.nbytes)
         return file

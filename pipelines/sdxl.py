@@ -10,7 +10,16 @@ import torch
 import transformers
 
 from pipelines.capacity import memory_of, room_for
-from pipelines.contract import EngineDefunct, EngineEvent, EngineFacts, Failed, GenerationRequest, Phase, Stepped
+from pipelines.contract import (
+    EngineDefunct,
+    EngineEvent,
+    EngineFacts,
+    Failed,
+    GenerationRequest,
+    Phase,
+    Stepped,
+    Vitals,
+)
 from pipelines.device import device_of, name_of
 from pipelines.errors import GenerationError, is_out_of_memory, reason_for
 from pipelines.expert_files import ExpertFiles, ExpertSource
@@ -22,6 +31,7 @@ from pipelines.opening import open_studio
 from pipelines.options import EngineOptions
 from pipelines.preview import Outlook, Previewer
 from pipelines.studio import Studio
+from pipelines.vitals import Forwards, vitals_of
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +85,7 @@ class SdxlEngine:
         self._previewer: Previewer | None = None
         self._in_flight: dict[int, Generation] = {}
         self._admitted = 0
+        self._forwards = Forwards()
 
     def load(self, report: Callable[[str, float], None]) -> str:
         """Load the weights and return the device's name.
@@ -127,6 +138,12 @@ class SdxlEngine:
         """What pictures depend on, beside request and weights."""
         assert self._studio is not None, "load() comes first"
         return engine_facts(self._studio.base, self._samples_per_forward * PAIR)
+
+    @property
+    def vitals(self) -> Vitals:
+        """What it has done so far."""
+        assert self._studio is not None, "load() comes first"
+        return vitals_of(self._studio, self._forwards)
 
     @property
     def busy(self) -> bool:
@@ -190,6 +207,7 @@ class SdxlEngine:
         else:
             self._studio.dress_unet(generations[0].loras)
             unet = self._studio.base.unet
+        self._forwards.ran(len(places), chosen[0].places)
         return predict_noise(unet, places, chosen[0].places, self._studio.memory)
 
     def _advance(self, offer: Offer, noise: torch.Tensor) -> Sequence[EngineEvent]:

@@ -4,7 +4,6 @@ diffusers' own `from_single_file` would fetch configurations it isn't given, and
 without values; here every tensor must be there, in its shape.
 """
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -20,29 +19,12 @@ from diffusers.loaders.single_file_utils import (
 from safetensors import safe_open
 from torch import nn
 
-from models.tensor_header import read_header
+from models.single_parts import REFINER_TEXT, TEXT_2, names_of_part
 
 Tensors: TypeAlias = dict[str, torch.Tensor]
 
-_TEXT_1: Final = "conditioner.embedders.0.transformer."
-_TEXT_2: Final = "conditioner.embedders.1.model."
-_REFINER_TEXT: Final = "conditioner.embedders.0.model."
-_VAE: Final = "first_stage_model."
-_PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
-    "unet": ("model.diffusion_model.",),
-    "text_encoder": (_TEXT_1,),
-    "text_encoder_2": (_TEXT_2, _REFINER_TEXT),
-    "vae": (_VAE,),
-}
-_VAE_ALONE: Final = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
 # A buffer that old files hold, and what only CLIP's training needs.
 _NOT_NEEDED: Final = ("position_ids", "logit_scale")
-
-
-def parameters_of_part(file: Path, part: str) -> int:
-    """Return how many numbers of the file are that part's (unet, vae, text_encoder, text_encoder_2)."""
-    tensors = read_header(file).tensors
-    return sum(math.prod(tensors[name].shape) for name in _names_of(list(tensors), part))
 
 
 def read_part(kind: Any, part: str, file: Path, config: Path, dtype: torch.dtype) -> Any:
@@ -72,16 +54,7 @@ def _empty(kind: Any, config: Path) -> Any:
 
 def _read(file: Path, part: str) -> Tensors:
     with safe_open(file, framework="pt") as tensors:
-        return {name: tensors.get_tensor(name) for name in _names_of(list(tensors.keys()), part)}
-
-
-def _names_of(names: list[str], part: str) -> list[str]:
-    for prefix in _PREFIXES[part]:
-        if part == "text_encoder_2" and prefix == _REFINER_TEXT and any(name.startswith(_TEXT_1) for name in names):
-            continue
-        if found := [name for name in names if name.startswith(prefix)]:
-            return found
-    return [name for name in names if part == "vae" and name.startswith(_VAE_ALONE)]
+        return {name: tensors.get_tensor(name) for name in names_of_part(list(tensors.keys()), part)}
 
 
 def _renamed(part: str, tensors: Tensors, module: nn.Module) -> Tensors:
@@ -96,7 +69,7 @@ def _renamed(part: str, tensors: Tensors, module: nn.Module) -> Tensors:
         case "text_encoder":
             return convert_ldm_clip_checkpoint(tensors)
         case _:
-            prefix = _TEXT_2 if any(name.startswith(_TEXT_2) for name in tensors) else _REFINER_TEXT
+            prefix = TEXT_2 if any(name.startswith(TEXT_2) for name in tensors) else REFINER_TEXT
             return convert_open_clip_checkpoint(module, tensors, prefix=prefix)
 
 

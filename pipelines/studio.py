@@ -57,7 +57,7 @@ class Studio:
         names = ["text_encoder", "text_encoder_2"]
         components: dict[str, nn.Module] = {UNET: weights.base.unet, **dict(zip(names, encoders, strict=True))}
         self._copies = ByteCache[Copies](0 if offloads else cache.weight_bytes)
-        self._shelf = LoraShelf(layers_of(components), cache.file_bytes)
+        self.shelf = LoraShelf(layers_of(components), cache.file_bytes)
         keep_on = torch.device("cpu") if offloads or not cache.weight_bytes else None
         self._fused = {name: FusedModule(name, module, self._copies, keep_on) for name, module in components.items()}
         self._widths = {
@@ -80,7 +80,7 @@ class Studio:
         Raises:
             GenerationError: one can't be used.
         """
-        return read_lora_set(uses, self._shelf)
+        return read_lora_set(uses, self.shelf)
 
     def dress_unet(self, loras: LoraSet) -> None:
         """Give the base UNet, on the device, the weights of `loras`."""
@@ -108,7 +108,7 @@ class Studio:
 
     def _forget(self) -> None:
         self._copies.clear()
-        self._shelf.clear()
+        self.shelf.clear()
         self.embeddings.clear()
 
     def _bring_by_itself(self, weights: Weights) -> None:
@@ -136,3 +136,7 @@ class _ThriftyMemory:
         """Forget what was kept, and give back what then nobody uses."""
         self._forget()
         self._memory.release()
+
+    def in_use(self) -> tuple[int, int]:
+        """Return the device's."""
+        return self._memory.in_use()

@@ -16,6 +16,8 @@ from server.domain.outbound import parse_permits
 PREFIX: Final = "EASEL_"
 
 _NONE: Final = "none"
+_OWN_PROJECT: Final = "default"
+"""The project that `easel up` makes for whoever starts it."""
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -118,6 +120,19 @@ class Settings(BaseSettings):
         "full",
         description="What pictures say of themselves: all that draws them again, prompt included, or their AI origin.",
     )
+    content: Literal["show", "blur"] = Field(
+        "show",
+        description="Whether pages show pictures at once, or blurred until somebody asks; never what the API answers.",
+    )
+    operators: str = Field(
+        "",
+        description="Projects whose callers see all projects on the dashboard, separated by commas; "
+        "empty: `default` on the embedded database, nobody on another; `none`: nobody.",
+    )
+    metrics_token: str = Field(
+        "", description="Bearer token that /metrics asks for; empty: it answers this machine alone."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="text, or json: an object a line.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )
@@ -151,6 +166,14 @@ class Settings(BaseSettings):
     def own_models_folder(self) -> Path:
         """Where easel writes: what `easel models pull` brings, and the registry of what `add` adopts."""
         return self.data_dir / "models"
+
+    @property
+    def operator_names(self) -> frozenset[str]:
+        """The projects whose callers see all projects."""
+        if not self.operators:
+            return frozenset({_OWN_PROJECT} if self.embedded else ())
+        names = {name.strip() for name in self.operators.split(",")}
+        return frozenset(() if names == {_NONE} else filter(None, names))
 
     @property
     def proxies(self) -> tuple[str, ...]:

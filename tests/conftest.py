@@ -1,5 +1,6 @@
 """The storage rooms. PostgreSQL is real and never skipped."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,11 @@ import pytest
 from tests.postgres import Cluster, running_cluster
 from tests.s3 import CREDENTIALS, S3Server, s3_server
 from tests.stores import Stores, memory_stores, open_sql_stores, sqlite_url
+
+# Before anything imports torch, and for the processes that tests start: several test processes, each with a thread for
+# every core, spend their time taking cores from one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,9 @@ from server.adapters.memory.refusals import MemoryRefusalLog
 from server.adapters.sql import schema
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
+from server.adapters.sql.overview import SqlOverview
 from server.adapters.sql.previews import SqlPreviewBoard
+from server.adapters.sql.project_log import SqlProjectLog
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.queue import NO_QUOTA
 from server.adapters.sql.queue_view import SqlQueueView
@@ -27,8 +29,10 @@ from server.domain.project import AuthMethod, NewProject, Project
 from server.domain.quota import Quota
 from server.domain.task import Claimed, Ending, Lease, NewTask, StoredFile, Task
 from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
+from server.domain.writes import Move
 from server.ports import EventLog, ProjectStore, Story, TaskStore, WorkerRegistry
 from server.ports.files import FileKeeper, UploadStore
+from server.ports.overview import Overview, ProjectLog
 from server.ports.previews import PreviewBoard
 from server.ports.refusals import RefusalLog
 from server.ports.runs import RunCounter
@@ -69,6 +73,8 @@ class Stores:
     webhooks: WebhookStore
     refusals: RefusalLog
     previews: PreviewBoard
+    overview: Overview
+    project_log: ProjectLog
     database: Database | None = None
 
     def with_quota(self, **limits: int) -> "Stores":
@@ -108,7 +114,7 @@ class Stores:
     def drive(self, lease: Lease, to: TaskStatus) -> None:
         """Move a task that was just claimed along the path."""
         for status in PATH[2 : PATH.index(to) + 1]:
-            self.tasks.move(lease, status, ending=SUCCESS if status is TaskStatus.END else None)
+            self.tasks.write(lease, [Move(status, ending=SUCCESS if status is TaskStatus.END else None)])
 
     def story(self, task_id: TaskId, after: int = 0) -> Story:
         story = self.log.story(task_id, after)
@@ -125,7 +131,8 @@ def memory_stores(quota: Quota = NO_QUOTA) -> Stores:
 
 def over(memory: MemoryStores) -> Stores:
     """All ports over one object."""
-    return Stores(*(memory,) * 8, memory.webhooks, MemoryRefusalLog(), memory.previews)
+    overview = memory.overview
+    return Stores(*(memory,) * 8, memory.webhooks, MemoryRefusalLog(), memory.previews, overview, overview)
 
 
 def sql_stores(database: Database, quota: Quota = NO_QUOTA) -> Stores:
@@ -141,6 +148,8 @@ def sql_stores(database: Database, quota: Quota = NO_QUOTA) -> Stores:
         SqlWebhookStore(database),
         SqlRefusalLog(database),
         SqlPreviewBoard(database),
+        SqlOverview(database),
+        SqlProjectLog(database),
         database,
     )
 

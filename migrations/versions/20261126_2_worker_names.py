@@ -1,7 +1,7 @@
 """Names of workers, and what operators wish of them.
 
 Revision ID: 20261126_2
-Revises: 20261124_3
+Revises: 20261126_1
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: Final = "20261126_2"
-down_revision: Final = "20261124_3"
+down_revision: Final = "20261126_1"
 branch_labels: Final = None
 depends_on: Final = None
 

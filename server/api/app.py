@@ -14,10 +14,29 @@ from server.api import errors, websocket
 from server.api.deliverer import Deliverer
 from server.api.expectations import MOST_AHEAD, expectation_of
 from server.api.hub import Hub
+from server.api.metrics.house import House
+from server.api.metrics.meter import Meter
 from server.api.paths import ForgivingPaths
 from server.api.previews import Gallery
-from server.api.routes import docs, files, health, models, run, tasks, tools, uploads
+from server.api.project_hub import ProjectHub
+from server.api.routes import (
+    dashboard,
+    docs,
+    files,
+    health,
+    metrics,
+    model_pages,
+    models,
+    run,
+    sign_in,
+    static,
+    task_pages,
+    tasks,
+    tools,
+    uploads,
+)
 from server.api.sockets import OpenSockets
+from server.api.telemetry import Telemetry
 from server.api.upkeep import (
     collect_orphans_forever,
     count_runs,
@@ -36,6 +55,8 @@ def create_app(wiring: Wiring) -> FastAPI:
     app = FastAPI(title="easel", lifespan=_lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.router.redirect_slashes = False
     app.state.wiring = wiring
+    app.state.meter = meter = Meter(wiring.process)
+    meter.registry.register(House(wiring))
     for router in (
         run.router,
         tasks.router,
@@ -45,10 +66,17 @@ def create_app(wiring: Wiring) -> FastAPI:
         uploads.router,
         docs.router,
         health.router,
+        metrics.router,
+        dashboard.router,
+        model_pages.router,
+        sign_in.router,
+        static.router,
+        task_pages.router,
         websocket.router,
     ):
         app.include_router(router)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(Telemetry, meter=meter, monotonic=wiring.clock.monotonic)
     app.add_middleware(ForgivingPaths)
     errors.install(app)
     return app
@@ -59,14 +87,17 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     wiring: Wiring = app.state.wiring
     app.state.hub = hub = Hub(wiring.log, wiring.poll_seconds, partial(expectation_of, wiring, most=MOST_AHEAD))
     app.state.gallery = gallery = Gallery(wiring.previews, wiring.clock.monotonic)
-    app.state.open_sockets = OpenSockets(wiring.sockets.per_address)
+    app.state.open_sockets = OpenSockets(wiring.sockets.per_address, app.state.meter.opened)
+    app.state.project_hub = project_hub = ProjectHub(wiring)
     wiring.wakeups.listen(hub.wake)
-    deliverer = Deliverer(wiring)
+    wiring.wakeups.listen(project_hub.wake)
+    deliverer = Deliverer(wiring, app.state.meter.sent)
     deliverer.start()
     works = (
         hub.run(),
         gallery.run(),
-        rescue_forever(wiring),
+        project_hub.run(),
+        rescue_forever(wiring, app.state.meter.rescued),
         sweep_files_forever(wiring),
         collect_orphans_forever(wiring),
         forget_run_keys_forever(wiring),

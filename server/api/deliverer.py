@@ -6,7 +6,7 @@ go one by one through a narrow one, and rest in between. So a receiver that hang
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -15,7 +15,8 @@ from server.api.webhook_wire import webhook_body
 from server.api.wiring import Wiring
 from server.domain.breaker import Breaker
 from server.domain.errors import Unavailable
-from server.domain.webhook import Due
+from server.domain.log_context import about
+from server.domain.webhook import Due, WebhookState
 from server.services.deliver import Post, deliver
 
 _log = logging.getLogger(__name__)
@@ -37,12 +38,13 @@ class _Lane:
 class Deliverer:
     """Runs from `start` to `stop`. What is under way then is sent again, under the same id, by whoever is left."""
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring, sent: Callable[[WebhookState], None]) -> None:
         self._post = Post(
             webhooks=wiring.webhooks,
             secrets=wiring.secrets,
             sender=wiring.sender,
             render=partial(webhook_body, catalogue=wiring.catalogue),
+            sent=sent,
         )
         self._clock = wiring.clock
         self._breaker = Breaker()
@@ -98,7 +100,8 @@ class Deliverer:
     def _deliver(self, lane: _Lane, due: Due) -> None:
         answered = True
         try:
-            answered = deliver(due, self._post)
+            with about(task_id=due.webhook.task_id):
+                answered = deliver(due, self._post)
         except Unavailable as away:
             _log.warning("webhook %s is sent again later: %s", due.webhook.id, away)
         except Exception:  # noqa: BLE001 the others go on

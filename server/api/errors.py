@@ -1,12 +1,13 @@
-"""Every error in Wiro's envelope; HTTP statuses other than 200 only where the wire contract has them."""
+"""Errors in Wiro's envelope, HTTP statuses other than 200 only where the wire contract has them; for browsers pages."""
 
 import logging
 import time
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from server.api.pages import message_page, wants_page
 from server.domain.errors import EaselError, NotAuthorized, TooManyFailures, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
-def _domain(_request: Request, error: Exception) -> JSONResponse:
+def _domain(request: Request, error: Exception) -> Response:
     assert isinstance(error, EaselError)
     match error:
         case NotAuthorized():
@@ -36,12 +37,16 @@ def _domain(_request: Request, error: Exception) -> JSONResponse:
             return JSONResponse(envelope(error.message, error.code), 429, headers=headers)
         case Unavailable():
             _log.warning("%s", error)
+            if wants_page(request):
+                return message_page(request, "Out of reach", error.message, 503, _RETRY_AFTER)
             return JSONResponse(envelope(error.message, error.code), 503, headers=_RETRY_AFTER)
         case _:
             return JSONResponse(envelope(error.message, error.code))
 
 
-def _routing(_request: Request, _error: Exception) -> JSONResponse:
+def _routing(request: Request, _error: Exception) -> Response:
+    if wants_page(request):
+        return message_page(request, "Not found", "This server has no such page.", 404)
     return JSONResponse(envelope("Error parsing url."), 404)
 
 

@@ -10,6 +10,7 @@ from server.domain.types import TaskId
 
 ROOM_FRAMES: Final = 256
 ROOM_BYTES: Final = 1024 * 1024
+_NO_TASK: Final = TaskId(0)
 
 
 @dataclass(slots=True, eq=False)
@@ -32,6 +33,7 @@ class Outbox:
         self._bytes = 0
         self._progress: dict[TaskId, _Waiting] = {}
         self._previews: dict[TaskId, _Waiting] = {}
+        self._snapshot: dict[TaskId, _Waiting] = {}
         self._sending: _Waiting | None = None
         self._filled = asyncio.Event()
 
@@ -60,6 +62,10 @@ class Outbox:
         """Add a preview, in the place of the task's preview that still waits."""
         self._put_latest(self._previews, frame, task_id)
 
+    def put_snapshot(self, frame: str) -> None:
+        """Add a snapshot of a project, in the place of one that still waits."""
+        self._put_latest(self._snapshot, frame, _NO_TASK)
+
     def drop_preview(self, task_id: TaskId) -> None:
         """Take back the task's preview that still waits, if any."""
         waiting = self._previews.pop(task_id, None)
@@ -76,7 +82,7 @@ class Outbox:
         crowded = not self.room
         self._sending = waiting = self._waiting.popleft()
         self._bytes -= len(waiting.frame)
-        for latest in (self._progress, self._previews):
+        for latest in (self._progress, self._previews, self._snapshot):
             for task_id in [task_id for task_id, one in latest.items() if one is waiting]:
                 del latest[task_id]
         if crowded and self.room:
@@ -88,6 +94,7 @@ class Outbox:
         self._waiting.clear()
         self._progress.clear()
         self._previews.clear()
+        self._snapshot.clear()
         self._bytes = 0
 
     def _put_latest(self, latest: dict[TaskId, _Waiting], frame: str, task_id: TaskId) -> None:

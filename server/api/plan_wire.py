@@ -1,5 +1,7 @@
 """A foreseen Run as the dry run answers it. easel's own, so numbers are numbers."""
 
+from dataclasses import asdict
+
 from server.api.wire import Wire
 from server.services.foresee import Foreseen
 from server.services.plan_shape import plan_subject
@@ -16,6 +18,7 @@ def plan_wire(foreseen: Foreseen) -> Wire:
         "drawn": _size(foreseen.drawn),
         "delivered": _size(foreseen.delivered),
         "loras": [{"name": lora.name, "weight": lora.weight, "status": lora.sight} for lora in foreseen.loras],
+        "installedloras": list(foreseen.installed),
         "prompt": foreseen.prompt,
         "notes": notes,
     }
@@ -28,6 +31,8 @@ def plan_wire(foreseen: Foreseen) -> Wire:
         "queueposition": foreseen.position,
         "estimatedwait": foreseen.wait,
     }
+    if (memory := foreseen.memory) is not None:
+        shown["estimatedmemory"] = {name: value for name, value in asdict(memory).items() if value is not None}
     return shown | {name: round(value, 1) for name, value in guesses.items() if value is not None}
 
 

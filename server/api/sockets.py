@@ -32,8 +32,9 @@ class SocketLimits:
 class OpenSockets:
     """How many sockets each address has open in this process. For the event loop's thread."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, changed: Callable[[int], None] = lambda _more: None) -> None:
         self._most = most
+        self._changed = changed
         self._open: Counter[str] = Counter()
 
     @contextmanager
@@ -44,9 +45,11 @@ class OpenSockets:
             yield False
             return
         self._open[site] += 1
+        self._changed(1)
         try:
             yield True
         finally:
+            self._changed(-1)
             self._open[site] -= 1
             if not self._open[site]:
                 del self._open[site]

@@ -22,12 +22,14 @@ _ORPHANS_SECONDS: Final = 3600.0
 _WORKERS_SECONDS: Final = 86_400.0
 
 
-async def rescue_forever(wiring: Wiring) -> None:
-    """Look several times a lease for tasks whose worker went silent."""
+async def rescue_forever(wiring: Wiring, rescued: Callable[[int], None]) -> None:
+    """Look several times a lease for tasks whose worker went silent; tell how many were taken over."""
     rescuer = WorkerId(f"api-{uuid.uuid4().hex}")
 
     def work() -> None:
-        if rescue(wiring.tasks, rescuer, wiring.lease_seconds, wiring.limits):
+        taken = rescue(wiring.tasks, rescuer, wiring.lease_seconds, wiring.limits)
+        if taken:
+            rescued(taken)
             wiring.wakeups.wake()
 
     while True:

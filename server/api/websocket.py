@@ -2,24 +2,29 @@
 
 import asyncio
 import contextlib
-import json
-import re
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from fastapi import APIRouter, WebSocket
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from server.api.caller import admit
 from server.api.errors import envelope
 from server.api.frames import plain_frame
 from server.api.hub import Follower, Hub
+from server.api.metrics.meter import Meter
 from server.api.outbox import Outbox
 from server.api.previews import Gallery, Viewer
+from server.api.project_follower import ProjectFollower
+from server.api.project_hub import ProjectHub
+from server.api.registrations import ProjectRegistration, Registration, read_wish
 from server.api.sockets import Patience
 from server.api.wiring import Wired, Wiring
-from server.domain.errors import Unavailable
+from server.domain.errors import EaselError, Unavailable
+from server.domain.project import Project
+from server.services.scope import scope_of
 
 router = APIRouter()
 
@@ -27,7 +32,6 @@ TRY_AGAIN_LATER: Final = 1013
 _POLICY_VIOLATION: Final = 1008
 _GOODBYE_SECONDS: Final = 30.0
 """How long a client that does not read may take to find out that it was closed."""
-_SEQ: Final = re.compile(r"[0-9]{1,9}")
 _TOO_MANY: Final = "This address has too many websockets open. Close some, or follow several tasks on one of them."
 
 
@@ -40,29 +44,32 @@ async def tasks_socket(websocket: WebSocket, wiring: Wired) -> None:
             await websocket.send_denial_response(JSONResponse(envelope(_TOO_MANY), 429))
             return
         await websocket.accept()
-        await _Client(websocket, wiring, websocket.app.state.hub, websocket.app.state.gallery).serve()
+        state = websocket.app.state
+        around = _Around(wiring, state.hub, state.gallery, state.project_hub, state.meter)
+        await _Client(websocket, around, address).serve()
 
 
 @dataclass(frozen=True, slots=True)
-class _Registration:
-    """What a `task_info` message asks for: the task of a token ("" if it names none), from behind its event `seq`.
+class _Around:
+    """What all sockets of a process share."""
 
-    `preview` says whether the client wants to see it drawn; None: as before.
-    """
-
-    token: str
-    seq: int
-    preview: bool | None
+    wiring: Wiring
+    hub: Hub
+    gallery: Gallery
+    projects: ProjectHub
+    meter: Meter
 
 
 class _Client:
-    def __init__(self, websocket: WebSocket, wiring: Wiring, hub: Hub, gallery: Gallery) -> None:
+    def __init__(self, websocket: WebSocket, around: _Around, address: str) -> None:
         self._websocket = websocket
-        self._wiring = wiring
-        self._hub = hub
-        self._gallery = gallery
-        self._outbox = Outbox(wiring.clock.monotonic, hub.wake)
+        self._address = address
+        self._wiring = wiring = around.wiring
+        self._hub, self._gallery = around.hub, around.gallery
+        self._projects, self._meter = around.projects, around.meter
+        self._outbox = Outbox(wiring.clock.monotonic, self._on_room)
         self._followers: dict[str, Follower] = {}
+        self._project: ProjectFollower | None = None
         self._viewers: dict[str, Viewer] = {}
         self._patience = Patience(wiring.sockets, wiring.clock.monotonic)
 
@@ -76,6 +83,7 @@ class _Client:
             code = None  # it went away by itself
         finally:
             self._hub.unfollow(self._followers.values())
+            self._projects.unfollow(self._project)
             self._gallery.leave(self._viewers.values())
             for job in jobs:
                 job.cancel()
@@ -85,6 +93,11 @@ class _Client:
             with contextlib.suppress(RuntimeError, WebSocketDisconnect, OSError):  # TimeoutError is an OSError
                 await asyncio.wait_for(self._websocket.close(code), _GOODBYE_SECONDS)
 
+    def _on_room(self) -> None:
+        self._hub.wake()
+        if self._project is not None:
+            self._projects.wake()
+
     async def _send(self) -> int | None:
         while True:
             await self._websocket.send_text(await self._outbox.get())
@@ -93,11 +106,12 @@ class _Client:
         patience = self._wiring.sockets.send_seconds
         while self._outbox.waited <= patience:  # noqa: ASYNC110 time is waited for, no event
             await asyncio.sleep(patience / 4)
+        self._meter.too_slow()
         return TRY_AGAIN_LATER
 
     async def _idle(self) -> int | None:
         await asyncio.sleep(self._wiring.sockets.register_seconds)
-        if not self._followers:
+        if not self._followers and self._project is None:
             return _POLICY_VIOLATION
         return await asyncio.get_running_loop().create_future()  # registered: stay for as long as the client likes
 
@@ -110,14 +124,39 @@ class _Client:
             while wait := self._patience.wait():  # noqa: ASYNC110 time is waited for, no event
                 await asyncio.sleep(wait)
             text = message.get("text")
-            registration = _registration(text) if text else None
-            if registration is not None:
-                try:
-                    await self._register(registration)
-                except Unavailable:
-                    return TRY_AGAIN_LATER
+            try:
+                match read_wish(text) if text else None:
+                    case Registration() as registration:
+                        await self._register(registration)
+                    case ProjectRegistration() as registration:
+                        await self._watch(registration)
+                    case None:
+                        pass
+            except Unavailable:
+                return TRY_AGAIN_LATER
 
-    async def _register(self, registration: "_Registration") -> None:
+    async def _watch(self, registration: ProjectRegistration) -> None:
+        """Tell all of a project's tasks to whoever proves himself as for any call; once is enough."""
+        if self._project is not None:
+            return
+        try:
+            project = await run_in_threadpool(admit, self._wiring, registration.proof, self._address)
+        except Unavailable:
+            raise
+        except EaselError as refused:
+            self._outbox.put(plain_frame("error", message=refused.message, result=False))
+            return
+        await self._open(project, registration)
+
+    async def _open(self, project: Project, registration: ProjectRegistration) -> None:
+        scope = scope_of(project, self._wiring.operators)
+        opening = self._projects.views.opening
+        frame, start = await run_in_threadpool(opening, scope, project.name, registration.since)
+        self._outbox.put(frame)
+        self._project = ProjectFollower(scope, self._outbox, start, registration.seqs)
+        self._projects.follow(self._project)
+
+    async def _register(self, registration: Registration) -> None:
         token = registration.token
         if not token:
             self._outbox.put(plain_frame("error", message="tasktoken-required", result=False))
@@ -134,7 +173,7 @@ class _Client:
             self._viewers[token] = Viewer(self._followers[token], token)
             self._gallery.enter(self._viewers[token])
 
-    async def _follow(self, registration: "_Registration") -> None:
+    async def _follow(self, registration: Registration) -> None:
         token = registration.token
         followed = sum(not follower.done for follower in self._followers.values())
         if followed >= self._wiring.sockets.tokens:
@@ -150,29 +189,3 @@ class _Client:
         follower.done = task.terminal and follower.cursor == task.last_seq
         if not follower.done:
             self._hub.follow(follower)
-
-
-def _registration(text: str) -> _Registration | None:
-    """Return what a `task_info` message asks for; None for anything else, which is ignored."""
-    try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(message, dict):
-        return None
-    fields = cast("dict[str, object]", message)
-    if fields.get("type") != "task_info":
-        return None
-    token = fields.get("tasktoken")
-    text_of_token = token.strip() if isinstance(token, str) else ""
-    # PostgreSQL takes no NUL, and no token has anything of the kind.
-    usable = text_of_token.isascii() and text_of_token.isprintable()
-    preview = fields.get("preview")
-    wish = preview if isinstance(preview, bool) else None
-    return _Registration(text_of_token if usable else "", _seq(fields.get("seq")), wish)
-
-
-def _seq(given: object) -> int:
-    """Return from where to go on: a number, or one as text; 0, the whole story, for anything else."""
-    text = str(given) if isinstance(given, int | str) and not isinstance(given, bool) else ""
-    return int(text) if _SEQ.fullmatch(text) else 0

@@ -75,6 +75,7 @@ def _additions(task: Task) -> Wire:
     """Return what a task object has here that Wiro's hasn't."""
     return {
         "attempt": task.attempt,
+        "seed": str(task.values.get("seed", "")),
         "outputsremoved": _REMOVED[task.removed] if task.removed else "",
         "receipt": task.receipt,
         "killreceipt": _kill_wire(task.kill) if task.kill else {},

@@ -12,6 +12,7 @@ from server.api.sockets import SocketLimits
 from server.domain.rescue import Limits
 from server.ports import Clock, EventLog, FileStore, Health, ProjectStore, SecretBox, TaskStore, Wakeups, WorkerRegistry
 from server.ports.files import FileKeeper, UploadStore
+from server.ports.overview import Overview, ProjectLog
 from server.ports.previews import PreviewBoard
 from server.ports.reads import Reads
 from server.ports.views import QueueView
@@ -19,6 +20,7 @@ from server.ports.webhooks import WebhookSender, WebhookStore
 from server.services.installed import Installed
 from server.services.retention import Retention
 from server.services.screen import Screen
+from server.services.sign_in import SignInLinks
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
 
@@ -34,7 +36,10 @@ class Wiring:
     `public_url` is where clients reach this server ("" to take it from each request). `needs_worker` makes /readyz
     wait for a loaded worker. `lease_seconds` paces the rescue of tasks whose worker went silent, `sweep_seconds` the
     removal of files that are not kept any longer; `pace` is how slowly a request may come. `work_limit` is in millions
-    of pixel steps, 0 for none. `installed` are the weights that can be seen from here.
+    of pixel steps, 0 for none. `installed` are the weights that can be seen from here. `blur` makes pages show pictures
+    only when somebody asks; `sign_in` are links that sign browsers in, where there are any. `metrics_token` opens
+    /metrics (empty: to this machine alone), `process` names this one there; callers of `operators` (projects by name)
+    see all projects on the dashboard.
     """
 
     reads: Reads
@@ -56,6 +61,8 @@ class Wiring:
     uploads: UploadStore
     keeper: FileKeeper
     queue: QueueView
+    overview: Overview
+    project_log: ProjectLog
     previews: PreviewBoard
     throttle: FailureThrottle
     retention: Retention = _NO_RETENTION
@@ -69,6 +76,11 @@ class Wiring:
     sweep_seconds: float = 60.0
     pace: Pace = _PACE
     installed: Installed = field(default_factory=Installed)
+    metrics_token: str = ""
+    process: str = ""
+    operators: frozenset[str] = frozenset()
+    blur: bool = False
+    sign_in: SignInLinks | None = None
 
 
 def wiring_of(connection: HTTPConnection) -> Wiring:

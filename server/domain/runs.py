@@ -14,14 +14,16 @@ YOUNG_SECONDS: Final = 60.0
 class Runs:
     """Counts of runs.
 
-    `total` counts all that were submitted, `failed` those that ended with a `pexit` other than "0"; a cancelled run is
-    neither succeeded nor failed. `seconds` sums the drawing time of the succeeded ones, `last_at` is when the latest
-    was submitted (unix seconds, 0 for never).
+    `total` counts all that were submitted, `failed` those that ended with a `pexit` other than "0"; one that was
+    stopped is neither succeeded nor failed: `killed` while it ran, or `cancelled` in the queue. `seconds` sums the
+    drawing time of the succeeded ones, `last_at` is when the latest was submitted (unix seconds, 0 for never).
     """
 
     total: int = 0
     succeeded: int = 0
     failed: int = 0
+    killed: int = 0
+    cancelled: int = 0
     seconds: float = 0.0
     last_at: float = 0.0
 
@@ -31,6 +33,8 @@ class Runs:
             total=self.total + other.total,
             succeeded=self.succeeded + other.succeeded,
             failed=self.failed + other.failed,
+            killed=self.killed + other.killed,
+            cancelled=self.cancelled + other.cancelled,
             seconds=self.seconds + other.seconds,
             last_at=max(self.last_at, other.last_at),
         )

@@ -99,6 +99,15 @@ class Verdict:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """How many webhooks are still to be sent, for how many seconds the first is overdue, and how many were given up."""
+
+    waiting: int
+    overdue: float
+    given_up: int
+
+
 def is_owed(task: Task) -> bool:
     """Whether the end of this task is told to its callback URL: a cancel only when it interrupted work (§7)."""
     if not task.callback_url:

@@ -1,8 +1,9 @@
 """Workers: who draws, on which device, and whether they are still there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from server.domain.report import WorkerReport
 from server.domain.types import WorkerId
 
 
@@ -23,7 +24,10 @@ class Wish(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A worker's own description; `device` is known once its engine has loaded, `name` is what operators call it."""
+    """A worker's own description; `device` is known once its engine has loaded, `name` is what operators call it.
+
+    Read back, `silent` says how many seconds ago it last beat; of two descriptions it tells nothing.
+    """
 
     id: WorkerId
     host: str
@@ -32,13 +36,14 @@ class Worker:
     engine: str
     device: str
     state: WorkerState
+    report: WorkerReport = field(default_factory=WorkerReport)
+    silent: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A worker as the database knows it: seconds since its last beat, what is wished of it, how many tasks it holds."""
+    """A worker as the database knows it: what is wished of it, how many tasks it holds."""
 
     worker: Worker
-    silent: float
     wish: Wish | None
     tasks: int

@@ -19,8 +19,10 @@ from server.adapters.hashes import CachedHashes
 from server.adapters.secret_box import FileKeySecretBox
 from server.adapters.sql.engines import Database, open_database
 from server.adapters.sql.event_log import SqlEventLog
+from server.adapters.sql.overview import SqlOverview
 from server.adapters.sql.places import NetworkFilesystem
 from server.adapters.sql.previews import SqlPreviewBoard
+from server.adapters.sql.project_log import SqlProjectLog
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.queue_view import SqlQueueView
 from server.adapters.sql.refusals import SqlRefusalLog
@@ -48,8 +50,9 @@ from server.entrypoints.packages import Find, missing_worker_packages
 from server.entrypoints.trouble import Trouble
 from server.ports import Wakeups
 from server.ports.files import Downloads
-from server.services.installed import Installed
+from server.services.installed import DrawingSettings, Installed
 from server.services.screen import Screen
+from server.services.sign_in import SignInLinks
 from server.services.statistics import Statistics
 from server.services.throttle import FailureThrottle
 from server.settings import Settings
@@ -110,7 +113,13 @@ def secret_box(settings: Settings) -> FileKeySecretBox:
 
 
 def make_wiring(
-    settings: Settings, database: Database, wakeups: Wakeups, *, needs_worker: bool, miniature: bool = False
+    settings: Settings,
+    database: Database,
+    wakeups: Wakeups,
+    *,
+    needs_worker: bool,
+    miniature: bool = False,
+    sign_in: SignInLinks | None = None,
 ) -> Wiring:
     """Return what the API works with. `miniature`: whether it may draw, unless the settings say it."""
     faults = read_faults(os.environ)
@@ -119,6 +128,8 @@ def make_wiring(
         tasks=make_tasks(database, quota_of(settings), faults),
         previews=SqlPreviewBoard(database),
         queue=SqlQueueView(database, quota_of(settings)),
+        overview=SqlOverview(database),
+        project_log=SqlProjectLog(database),
         throttle=FailureThrottle(SystemClock(), settings.auth_failures_per_minute),
         log=SqlEventLog(database),
         statistics=Statistics(SqlRunCounter(database), SystemClock()),
@@ -143,7 +154,15 @@ def make_wiring(
         heartbeat_seconds=settings.heartbeat_seconds,
         sockets=SocketLimits(tokens=settings.tokens_per_socket, per_address=settings.sockets_per_address),
         work_limit=settings.work_limit,
-        installed=Installed(seen_weights(settings, miniature=miniature)),
+        blur=settings.content == "blur",
+        sign_in=sign_in,
+        installed=Installed(
+            seen_weights(settings, miniature=miniature),
+            DrawingSettings(settings.device, settings.dtype, settings.batch_rows),
+        ),
+        metrics_token=settings.metrics_token,
+        process=f"{socket.gethostname()}:{os.getpid()}",
+        operators=settings.operator_names,
     )
 
 

@@ -36,6 +36,17 @@ def _rows(plan: Json) -> Iterator[tuple[str, str]]:
         wait = f", may start in {plan['estimatedwait']:g} s" if "estimatedwait" in plan else ""
         yield "queue", f"position {plan['queueposition']}{wait}"
     yield "drawing", f"some {plan['estimatedseconds']:g} s" if "estimatedseconds" in plan else "nobody knows how long"
+    if "estimatedmemory" in plan:
+        yield "memory", _memory(plan["estimatedmemory"])
+
+
+def _memory(memory: Json) -> str:
+    offload = f", {_gib(memory['offload'])} with offload" if "offload" in memory else ""
+    return f"some {_gib(memory['resident'])} in {memory['dtype']}, {_gib(memory['weights'])} of it weights{offload}"
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"
 
 
 def _leg(count: int, timesteps: list[float]) -> str:

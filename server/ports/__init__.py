@@ -4,13 +4,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.domain.events import NewEvent, TaskEvent
+from server.domain.events import TaskEvent
 from server.domain.kill import Killed
 from server.domain.lifecycle import TaskStatus
 from server.domain.project import Credential, NewProject, Project
-from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Output, Progress, StoredFile, Task
-from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
+from server.domain.task import Claimed, Head, Lease, NewTask, Output, Progress, Task
+from server.domain.types import ProjectId, TaskId, WorkerId
 from server.domain.worker import Wish, Worker
+from server.domain.writes import Write
 from server.ports.files import FileStore as FileStore  # as one of the room's first names
 
 
@@ -19,6 +20,7 @@ class PageQuery:
     """A page of a project's tasks, newest first unless `ascending`.
 
     `model` filters by a part of the model's name, in any case; tasks of `or_models` are wanted as well.
+    `statuses` are those wanted, none for all.
     """
 
     start: int = 0
@@ -26,6 +28,7 @@ class PageQuery:
     ascending: bool = False
     model: str = ""
     or_models: frozenset[str] = frozenset()
+    statuses: frozenset[TaskStatus] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,42 +107,15 @@ class TaskStore(Protocol):
         """
         ...
 
-    def move(
-        self, lease: Lease, to: TaskStatus, *, before: Sequence[NewEvent] = (), ending: Ending | None = None
-    ) -> None:
-        """Move the task to `to`, appending the events of `before` and then `to`'s own.
-
-        `ending` is written with END. A move to a terminal status clears the lease.
-        """
+    def write(self, lease: Lease, writes: Sequence[Write]) -> None:
+        """Write parts of the task's story as if one after another, in one transaction: all of them or none."""
         ...
 
-    def append(self, lease: Lease, events: Sequence[NewEvent]) -> None:
-        """Append events without moving the task."""
-        ...
-
-    def report(self, lease: Lease, payload: JsonObject) -> None:
-        """Overwrite the task's progress."""
-        ...
-
-    def write_receipt(self, lease: Lease, body: JsonObject) -> None:
-        """Overwrite the task's receipt: what this attempt is drawn with."""
-        ...
-
-    def write_kill(self, killed: Killed, ago: float) -> None:
+    def write_kill(self, killed: Killed, ago: float) -> float | None:
         """Write the kill receipt of an attempt whose device came free `ago` seconds ago; the first one counts.
 
-        Nothing is written unless that attempt was killed while it ran. Nothing else of the task changes.
-        """
-        ...
-
-    def add_file(self, lease: Lease, file: StoredFile) -> None:
-        """Record a picture written by this attempt. A task being finished (END or later) takes no more."""
-        ...
-
-    def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:
-        """Move the task back to QUEUE at its old turn, clear its lease and progress, forget its files and receipt.
-
-        `crashed` counts a process death; `refund` gives the attempt back (a drain is nobody's failure).
+        Returns the seconds from the kill until then. Nothing is written, and None returned, unless that attempt was
+        killed while it ran. Nothing else of the task changes.
         """
         ...
 

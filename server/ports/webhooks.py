@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from server.domain.types import ProjectId, TaskId
-from server.domain.webhook import Answer, Due, Verdict, Webhook, WebhookId, WebhookLease
+from server.domain.webhook import Answer, Backlog, Due, Verdict, Webhook, WebhookId, WebhookLease
 
 
 class WebhookStore(Protocol):
@@ -38,6 +38,10 @@ class WebhookStore(Protocol):
 
     def recent(self, limit: int, *, failed: bool = False) -> Sequence[Webhook]:
         """Return the newest webhooks with their attempts; with `failed` only dead letters."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """Return how much is still to be sent, and how much was given up."""
         ...
 
     def redeliver(self, webhook_id: WebhookId) -> bool:

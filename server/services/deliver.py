@@ -19,13 +19,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """What a delivery needs. `render` makes the body; `jitter` is in [0, 1)."""
+    """What a delivery needs. `render` makes the body; `jitter` is in [0, 1); `sent` hears what each attempt led to."""
 
     webhooks: WebhookStore
     secrets: SecretBox
     sender: WebhookSender
     render: Callable[[Task], bytes]
     jitter: Callable[[], float] = random.random
+    sent: Callable[[WebhookState], None] = lambda _state: None
 
 
 def deliver(due: Due, post: Post) -> bool:
@@ -37,6 +38,7 @@ def deliver(due: Due, post: Post) -> bool:
     result = _attempt(due, post)
     verdict = judge(due.webhook.tries, result, due.at, post.jitter())
     _tell(due, verdict)
+    post.sent(verdict.state)
     try:
         post.webhooks.record(due.lease, verdict)
     except LeaseLost:

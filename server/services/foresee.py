@@ -8,6 +8,7 @@ from typing import Final, Protocol, cast
 
 from models.card import Card, Value
 from models.generation import SdxlValues, sdxl_values
+from models.memory_estimate import MemoryEstimate
 from models.plan import StepPlan, plan_of
 from models.plan_timesteps import UnknownSchedule
 from models.plan_weights import schedules_of
@@ -28,6 +29,7 @@ from server.services.installed import Installed
 from server.services.prompt_report import prompt_report
 
 _RECENT: Final = 20
+_MOST_LORAS: Final = 500
 _ENOUGH: Final = 3
 """Drawn tasks before their speed is told to anybody."""
 
@@ -53,9 +55,10 @@ class PlannedLora:
 class Foreseen:
     """What would happen. `steps` is None where the schedule of the weights is not understood.
 
-    `drawn` is the size at which pictures are drawn, `delivered` the size that was asked for. `prompt` is how both
-    prompts are read (`server.services.prompt_report`). `seconds` is how long drawing may take, and `wait` how long it
-    may stand in the queue before; None where nobody knows.
+    `drawn` is the size at which pictures are drawn, `delivered` the size that was asked for. `installed` names the
+    LoRAs that a prompt may use, and `prompt` tells how both prompts are read (`server.services.prompt_report`).
+    `seconds` is how long drawing may take, `memory` what it may take, and `wait` how long it may stand in the queue
+    before; None where nobody knows.
     """
 
     card: Card
@@ -64,9 +67,11 @@ class Foreseen:
     drawn: tuple[int, int]
     delivered: tuple[int, int]
     loras: Sequence[PlannedLora]
+    installed: Sequence[str]
     notes: Sequence[str]
     prompt: JsonObject
     seconds: float | None
+    memory: MemoryEstimate | None
     position: int | None
     wait: float | None
 
@@ -108,9 +113,11 @@ def foresee(around: Surroundings, project_id: ProjectId, card: Card, values: Map
         drawn=drawn,
         delivered=delivered,
         loras=loras,
+        installed=list(weights.loras)[:_MOST_LORAS] if weights else [],
         notes=notes,
         prompt=_report(prompt, negative, drawing, loras, around.installed.tokenizers_of(card.slug)),
         seconds=_seconds(around.queue.latest(card.slug, _RECENT), weights, steps, drawn),
+        memory=_memory(around, card, drawn, drawing),
         position=expected.position,
         wait=expected.start,
     )
@@ -155,6 +162,12 @@ def _expected(around: Surroundings, project_id: ProjectId, card: Card) -> Expect
     workers = sum(worker.state is WorkerState.READY for worker in around.registry.alive(around.alive_within))
     expected = expectation(sight, workers)
     return Expectation(expected.position, None if expected.start is None else expected.start - sight.now)
+
+
+def _memory(around: Surroundings, card: Card, drawn: tuple[int, int], drawing: SdxlValues) -> MemoryEstimate | None:
+    devices = [worker.device for worker in around.registry.alive(around.alive_within) if worker.device]
+    rows = 2 if drawing.guidance_scale > 1 else 1
+    return around.installed.memory_for(card.slug, drawn, rows, next(iter(devices), None))
 
 
 # ── how long it may take ─────────────────────────────────────────────────────────────────────────────────────────────

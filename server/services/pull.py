@@ -10,7 +10,7 @@ from models.hub_files import NothingToPull, choose_files
 from models.lock import Locked
 from models.recognise import INDEX, Recognised, Role, Unusable, recognise
 from models.registry import RegistryError, check_name
-from models.tensor_header import SUFFIX
+from models.safetensors_header import SUFFIX
 from server.ports.pulling import Interrupted, ModelStore, PullFailed, Remote, RemoteFile, Repository
 
 Answer = TypeVar("Answer")

@@ -50,15 +50,11 @@ class Accepted:
     files: RunFiles
 
 
-def submit(
-    tasks: TaskStore, wakeups: Wakeups, catalogue: Catalogue, by: Screen, run: Submission, *, work_limit: int = 0
-) -> Task:
+def submit(tasks: TaskStore, wakeups: Wakeups, run: Submission, accepted: Accepted) -> Task:
     """Write the task, with the files that came with it; a repeated Idempotency-Key gives back the task it has made.
 
-    `work_limit` is in millions of pixel steps, 0 for none. Raises UnknownModel, BadRequest (a wrong parameter, or too
-    much work), Refused (its prompt), QueueFull, or KeyReused. A refused Run is not remembered.
+    Raises QueueFull or KeyReused. A refused Run is not remembered.
     """
-    accepted = accept(tasks, catalogue, by, run, work_limit=work_limit)
     with accepted.files.kept():
         task = tasks.submit(_new_task(run, accepted.card, accepted.values, accepted.files))
     wakeups.wake()
@@ -66,7 +62,11 @@ def submit(
 
 
 def accept(tasks: TaskStore, catalogue: Catalogue, by: Screen, run: Submission, *, work_limit: int = 0) -> Accepted:
-    """Check all that a Run is checked for before it is written. Raises UnknownModel, BadRequest or Refused."""
+    """Check all that a Run is checked for before it is written.
+
+    `work_limit` is in millions of pixel steps, 0 for none. Raises UnknownModel, BadRequest (a wrong parameter, or too
+    much work), or Refused (its prompt).
+    """
     card = catalogue.find(run.owner, run.name)
     if card is None:
         raise UnknownModel

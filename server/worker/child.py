@@ -3,6 +3,7 @@
 import os
 import queue
 import threading
+import time
 from multiprocessing.connection import Connection
 from typing import Final
 
@@ -21,6 +22,8 @@ from pipelines.contract import (
 
 DEFUNCT_EXIT: Final = 86
 """Exit code of a child that ends because its device or weights are unusable."""
+
+_VITALS_SECONDS: Final = 1.0
 
 
 class _Mailbox:
@@ -65,16 +68,33 @@ def serve(engine: Engine, connection: "Connection[object, object]") -> int:
     try:
         device = engine.load(lambda what, fraction: mailbox.emit(Loading(what, fraction)))
         mailbox.emit(Ready(device, engine.capacity, engine.facts))
+        pulse = _Pulse()
         while True:
             _obey(engine, mailbox.commands)
             for event in engine.step():
                 mailbox.emit(event)
+            if pulse.due(idle=not engine.busy):
+                mailbox.emit(engine.vitals)
     except EngineDefunct as defunct:
         mailbox.emit(Defunct(str(defunct)))
     except Exception as error:  # noqa: BLE001 an error nobody foresaw leaves the device in an unknown state
         mailbox.emit(Defunct(f"The engine stopped on an unexpected error: {type(error).__name__}: {error}"))
     mailbox.flush()
     return DEFUNCT_EXIT
+
+
+class _Pulse:
+    """When to tell the vitals: once a second while the engine works, and when it has nothing left to do."""
+
+    def __init__(self) -> None:
+        self._told_at = time.monotonic()
+
+    def due(self, *, idle: bool) -> bool:
+        now = time.monotonic()
+        if not idle and now - self._told_at < _VITALS_SECONDS:
+            return False
+        self._told_at = now
+        return True
 
 
 def _obey(engine: Engine, commands: "queue.SimpleQueue[Command]") -> None:

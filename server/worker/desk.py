@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from functools import partial
-from typing import TypeAlias
 
 from pipelines.contract import (
     Admit,
@@ -21,9 +21,10 @@ from pipelines.contract import (
 )
 from server.domain.errors import LeaseLost, Unavailable
 from server.domain.lifecycle import TaskStatus
+from server.domain.log_context import about
 from server.domain.rescue import after_crash
 from server.domain.task import Claimed, Ending, Lease
-from server.worker.desk_ports import DeskPorts
+from server.worker.desk_ports import DeskNote, DeskPorts
 from server.worker.engine_child import EngineChild
 from server.worker.engine_process import Exited
 from server.worker.inputs import Gathered, Inputs, NotGathered
@@ -40,10 +41,6 @@ from server.worker.run import Run
 _log = logging.getLogger(__name__)
 
 
-DeskNote: TypeAlias = Stored | NotStored | Gathered | NotGathered
-"""What the desk's threads tell it."""
-
-
 class Desk:
     """Holds the runs from claim to the last written word. Called by the supervisor's thread only."""
 
@@ -53,7 +50,7 @@ class Desk:
         self._note = note
         patience = Patience(ports.retry)
         self._inputs = Inputs(ports.inputs, note, patience)
-        self._kills = Kills(ports.tasks, ports.clock)
+        self._kills = Kills(ports.tasks, ports.clock, ports.tally)
         self._runs: dict[str, Run] = {}
         self._line = Line()
         self._heard_at = ports.clock.monotonic()
@@ -80,9 +77,10 @@ class Desk:
         return sum(not (run.lost or run.written) for run in self._runs.values())
 
     def begin(self, claimed: Claimed) -> None:
-        """Prepare a claimed task and send it to the engine."""
+        """Prepare a claimed task and put it in line for the engine; `pursue` then tells of it."""
         run = Run(claimed, self._ports.tasks, self._ports.clock)
         self._runs[run.generation_id] = run
+        self._ports.tally.claimed(run.task)
         run.move(TaskStatus.PREPROCESS_START)
         try:
             prepared = self._ports.preparation.prepare(run.task, run.generation_id)
@@ -96,7 +94,6 @@ class Desk:
                 self._inputs.start(run.task, prepared.request)
             else:
                 self._assign(run, prepared.request)
-        self.pursue()
 
     def _assign(self, run: Run, request: GenerationRequest) -> None:
         run.move(TaskStatus.PREPROCESS_END)
@@ -123,11 +120,14 @@ class Desk:
         self._kills.write()
         for run in list(self._runs.values()):
             if run.waiting and not run.lost:
-                self._flush(run, between)
+                with about(task_id=run.task.id):
+                    self._flush(run, between)
             if run.unwanted:
                 self._stop(run)
             if run.closed:
                 del self._runs[run.generation_id]
+                if run.succeeded:
+                    self._ports.tally.succeeded(run.task, run.age)
                 self._inputs.forget(run.generation_id)
                 self._pictures.discard(run.orphans)
 
@@ -136,7 +136,7 @@ class Desk:
         for run in self._runs.values():
             if not run.over and not run.lost:
                 _log.info("task %s goes back to the queue; its attempt is not counted", run.task.id)
-                run.requeue(refund=True)
+                self._requeue(run, "drain")
 
     def close(self) -> None:
         """Let pictures that are being written be written, and the last kill receipt."""
@@ -150,8 +150,12 @@ class Desk:
         """Take an event about a generation; those of forgotten generations are stale."""
         self._heard_at = self._ports.clock.monotonic()
         run = self._runs.get(getattr(event, "generation_id", None) or "")
-        if run is not None and isinstance(event, Stepped):
-            run.last_step = event
+        with nullcontext() if run is None else about(task_id=run.task.id):
+            self._heed(run, event)
+
+    def _heed(self, run: Run | None, event: EngineEvent | DeskNote) -> None:
+        if run is not None:
+            self._note_progress(run, event)
         match event:
             case LogLine(line=line) if run is None:
                 _log.info("engine: %s", line)
@@ -170,6 +174,11 @@ class Desk:
             case _:
                 pass  # it goes on drawing what nobody waits for: not for long
 
+    def _note_progress(self, run: Run, event: EngineEvent | DeskNote) -> None:
+        if isinstance(event, Stepped):
+            run.last_step = event
+        self._ports.tally.heard(run.generation_id, event)
+
     def _told(self, run: Run, note: DeskNote) -> None:
         match note:
             case Stored(file=file):
@@ -182,7 +191,7 @@ class Desk:
                 self._assign(run, request)
             case NotGathered(again=True, reason=reason):
                 _log.warning("task %s: %s", run.task.id, reason)
-                run.requeue(refund=True)
+                self._requeue(run, "inputs")
             case NotGathered(reason=reason):
                 run.end(Ending("1", reason))
 
@@ -219,22 +228,28 @@ class Desk:
         on_purpose = on_purpose and not self._stalled
         self._stalled = False
         for run in self._runs.values():
-            if run.engine_done:
-                continue
-            run.engine_done = True
-            self._kills.freed(run, self._child.ended_by)
-            if run.ending or run.drawn:
-                continue
-            if on_purpose:  # another run's deadline, not this one's fault
-                run.requeue(refund=True)
-                continue
-            ending = after_crash(run.task, event.pexit, self._ports.limits)
-            if ending is None:
-                _log.warning("task %s: its engine process died; queueing it again", run.task.id)
-                run.requeue(crashed=True)
-            else:
-                _log.error("task %s: %s", run.task.id, ending.message)
-                run.end(ending)
+            if not run.engine_done:
+                with about(task_id=run.task.id):
+                    self._left_alone(run, event, on_purpose=on_purpose)
+
+    def _left_alone(self, run: Run, event: Exited, *, on_purpose: bool) -> None:
+        run.engine_done = True
+        self._kills.freed(run, self._child.ended_by)
+        if run.ending or run.drawn:
+            return
+        if on_purpose:  # another run's deadline, not this one's fault
+            self._requeue(run, "neighbour")
+        elif (ending := after_crash(run.task, event.pexit, self._ports.limits)) is None:
+            _log.warning("task %s: its engine process died; queueing it again", run.task.id)
+            self._requeue(run, "crash")
+        else:
+            _log.error("task %s: %s", run.task.id, ending.message)
+            run.end(ending)
+
+    def _requeue(self, run: Run, reason: str) -> None:
+        """Give a run back to the queue; only what died under it counts against its task."""
+        self._ports.tally.count(f"requeues.{reason}")
+        run.requeue(crashed=reason == "crash", refund=reason != "crash")
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def _admit(self) -> None:
@@ -244,6 +259,7 @@ class Desk:
             if all(other.engine_done for other in self._runs.values()):
                 self._heard_at = self._ports.clock.monotonic()
             run.engine_done = False
+            self._ports.tally.admitted(run.generation_id)
             self._child.send(Admit(request))
 
     def _flush(self, run: Run, between: Callable[[], None]) -> None:

@@ -103,14 +103,19 @@ class EngineChild:
         self._has_drawn = True
 
     @property
+    def memory(self) -> int:
+        """Bytes of the host's memory that it holds; 0 where nobody knows."""
+        return self._handle.memory()
+
+    @property
     def bloated(self) -> bool:
         """Whether the child has drawn and holds more memory than it may."""
         limit = self._care.recycle
-        return self.ready and self._has_drawn and limit is not None and self._handle.memory() > limit
+        return self.ready and self._has_drawn and limit is not None and self.memory > limit
 
     def recycle(self) -> None:
         """Replace a child that has nothing to do."""
-        _log.warning("engine holds %.1f GB; replacing it", self._handle.memory() / 1e9)
+        _log.warning("engine holds %.1f GB; replacing it", self.memory / 1e9)
         self.ready, self.ending, self._term_at = False, True, self._clock.monotonic()
         self._heard_at = self._term_at
         self._handle.terminate()

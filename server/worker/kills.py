@@ -8,6 +8,7 @@ from server.domain.errors import Unavailable
 from server.domain.kill import Killed, Means
 from server.ports import Clock, TaskStore
 from server.worker.run import Run
+from server.worker.tally import Tally
 
 _log = logging.getLogger(__name__)
 
@@ -15,8 +16,9 @@ _log = logging.getLogger(__name__)
 class Kills:
     """Notes when the device came free of a lost run, and writes it as soon as the database is there."""
 
-    def __init__(self, tasks: TaskStore, clock: Clock) -> None:
+    def __init__(self, tasks: TaskStore, clock: Clock, tally: Tally) -> None:
         self._tasks = tasks
+        self._tally = tally
         self._clock = clock
         self._waiting: deque[tuple[Killed, float]] = deque()
 
@@ -48,8 +50,10 @@ class Kills:
         while self._waiting:
             killed, freed_at = self._waiting[0]
             try:
-                self._tasks.write_kill(killed, self._clock.monotonic() - freed_at)
+                seconds = self._tasks.write_kill(killed, self._clock.monotonic() - freed_at)
             except Unavailable as away:
                 _log.debug("a kill receipt waits: %s", away)
                 return
             self._waiting.popleft()
+            if seconds is not None:
+                self._tally.killed(killed.means, seconds)

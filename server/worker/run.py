@@ -1,16 +1,16 @@
 """One claimed task on its way through the engine: what has happened, and what is still to be written."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 
 from pipelines.contract import EngineFacts, GenerationRequest, Stepped
 from server.domain.events import EventType, NewEvent
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import SUCCESS, Claimed, Ending, StoredFile
 from server.domain.types import JsonObject, JsonValue
+from server.domain.writes import AddFile, Append, Move, Report, Requeue, Write, WriteReceipt
 from server.ports import Clock, TaskStore
-from server.services.story import ending_events
+from server.services.story import last_words
 from server.worker.log_tail import LogTail, clean
 from server.worker.picture_receipt import Drawing
 from server.worker.prepare import Prepared
@@ -44,13 +44,14 @@ class Run:
         self._clock = clock
         self._log = LogTail()
         self._receipt: dict[str, JsonValue] = {}
-        self._writes: deque[Callable[[], None]] = deque()
+        self._waiting: deque[Write | Callable[[], None]] = deque()
+        self._trying: tuple[Write, ...] | Callable[[], None] = ()
         self._settled = 0
         self._ending: Ending | None = None
         self._requeued = False
         self._unrecorded: set[str] = set()
         self._recorded: set[str] = set()
-        self._drawing_since = clock.monotonic()
+        self._claimed_at = self._drawing_since = clock.monotonic()
         self._reported = 0.0
         self._progress: JsonObject | None = None
         self._retry_at = 0.0
@@ -58,7 +59,7 @@ class Run:
     # ── what happened ────────────────────────────────────────────────────────────────────────────────────────────────
     def move(self, to: TaskStatus) -> None:
         """Tell that the task came to `to`."""
-        self._writes.append(partial(self._tasks.move, self.lease, to))
+        self._waiting.append(Move(to))
 
     def started(self) -> None:
         """Drawing begins."""
@@ -67,14 +68,13 @@ class Run:
 
     def also(self, write: Callable[[], None]) -> None:
         """Write something else in its turn."""
-        self._writes.append(write)
+        self._waiting.append(write)
 
     def log(self, line: str) -> None:
         """Note a line; the first ones also become events."""
         shown = self._log.add(line)
         if shown is not None:
-            event = NewEvent(EventType.ERROR, shown)
-            self._writes.append(partial(self._tasks.append, self.lease, (event,)))
+            self._waiting.append(Append((NewEvent(EventType.ERROR, shown),)))
 
     def note(self, line: str) -> None:
         """Note a line in the log without making it an event."""
@@ -92,7 +92,7 @@ class Run:
         self._receipt |= subjects
         for sentence in notes_of(subjects):
             self._log.note(sentence)
-        self._writes.append(partial(self._tasks.write_receipt, self.lease, dict(self._receipt)))
+        self._waiting.append(WriteReceipt(dict(self._receipt)))
 
     def drawing(self, device: str, facts: EngineFacts) -> Drawing:
         """Say what its pictures are drawn with: by this engine, which has been asked for them."""
@@ -117,7 +117,7 @@ class Run:
         """Record a picture that is safely on disk; the last one ends the task well."""
         self._settled += 1
         self._unrecorded.add(file.key)
-        self._writes.append(partial(self._record, file))
+        self._waiting.append(AddFile(file))
         self._ending = self._ending or (Ending(SUCCESS) if self._settled == self.samples else None)
         self._end_if_settled()
 
@@ -137,10 +137,7 @@ class Run:
         self.over = True
         self._progress = None
         ending = Ending(self._ending.pexit, clean(self._ending.message))
-        before: Sequence[NewEvent] = ending_events(ending, str(self._log))
-        self._writes.append(partial(self._tasks.move, self.lease, TaskStatus.END, before=before, ending=ending))
-        self.move(TaskStatus.POSTPROCESS_START)
-        self.move(TaskStatus.POSTPROCESS_END)
+        self._waiting.extend(last_words(ending, str(self._log)))
 
     def requeue(self, *, crashed: bool = False, refund: bool = False) -> None:
         """Give the task back to the queue."""
@@ -148,13 +145,23 @@ class Run:
             return
         self.over = True
         self._progress = None
-        self._writes.append(partial(self._requeue, crashed=crashed, refund=refund))
+        self._waiting.append(Requeue(crashed, refund))
 
     # ── writing it down ──────────────────────────────────────────────────────────────────────────────────────────────
     @property
     def elapsed(self) -> float:
         """Seconds since drawing began."""
         return self._clock.monotonic() - self._drawing_since
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was claimed."""
+        return self._clock.monotonic() - self._claimed_at
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether its task has ended well, and that is in the log."""
+        return self.written and not self.lost and self._ending == Ending(SUCCESS)
 
     @property
     def drawn(self) -> bool:
@@ -189,32 +196,61 @@ class Run:
     @property
     def written(self) -> bool:
         """Whether the story is over and all of it is in the log."""
-        return self.over and not self._writes
+        return self.over and not self._unwritten
 
     @property
     def waiting(self) -> bool:
         """Whether there is something to write now."""
-        return (bool(self._writes) or self._progress is not None) and self._clock.monotonic() >= self._retry_at
+        return (self._unwritten or self._progress is not None) and self._clock.monotonic() >= self._retry_at
+
+    @property
+    def _unwritten(self) -> bool:
+        return bool(self._trying or self._waiting)
 
     def postpone(self, seconds: float) -> None:
         """The database is away: write nothing for so long."""
         self._retry_at = self._clock.monotonic() + seconds
 
-    def _requeue(self, *, crashed: bool, refund: bool) -> None:
-        self._tasks.requeue(self.lease, crashed=crashed, refund=refund)
-        self._requeued = True
-
-    def _record(self, file: StoredFile) -> None:
-        self._tasks.add_file(self.lease, file)
-        self._unrecorded.discard(file.key)
-        self._recorded.add(file.key)
-
     def flush(self, between: Callable[[], None] = lambda: None) -> None:
-        """Write what waits, calling `between` after each. Raises LeaseLost, or Unavailable (the rest still waits)."""
-        while self._writes:
-            self._writes[0]()
-            self._writes.popleft()
+        """Write what waits, all that comes together at once, calling `between` after each transaction.
+
+        Raises LeaseLost, or Unavailable: the rest still waits, and what may have been written is tried again as it was.
+        """
+        while self._trying or self._waiting:
+            if not self._trying:
+                self._trying = self._next()
+            if callable(self._trying):
+                self._trying()
+            else:
+                self._tasks.write(self.lease, self._trying)
+                self._note_written(self._trying)
+            self._trying = ()
             between()
         if self._progress is not None:
-            self._tasks.report(self.lease, self._progress)
+            self._tasks.write(self.lease, (Report(self._progress),))
             self._progress = None
+
+    def _next(self) -> tuple[Write, ...] | Callable[[], None]:
+        together: list[Write] = []
+        while self._waiting:
+            first = self._waiting[0]
+            if callable(first):
+                break
+            together.append(first)
+            self._waiting.popleft()
+        if together:
+            return tuple(together)
+        alone = self._waiting.popleft()
+        assert callable(alone)
+        return alone
+
+    def _note_written(self, writes: tuple[Write, ...]) -> None:
+        for write in writes:
+            match write:
+                case AddFile(file):
+                    self._unrecorded.discard(file.key)
+                    self._recorded.add(file.key)
+                case Requeue():
+                    self._requeued = True
+                case _:
+                    pass

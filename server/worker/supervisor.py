@@ -7,16 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from pipelines.contract import Defunct, Loading, Ready
+from pipelines.contract import Defunct, Loading, Ready, Vitals
 from server.domain.errors import Unavailable
+from server.domain.report import WorkerReport
 from server.domain.rescue import Limits
 from server.domain.worker import Wish, Worker, WorkerState
 from server.ports import Clock, FileStore, TaskStore, Wakeups, WorkerRegistry
 from server.ports.previews import PreviewBoard
 from server.ports.refusals import RefusalLog
 from server.services.rescue import RESCUE_PACE, rescue
-from server.worker.desk import Desk, DeskNote
-from server.worker.desk_ports import DeskPorts
+from server.worker.desk import Desk
+from server.worker.desk_ports import DeskNote, DeskPorts
 from server.worker.engine_child import Care, EngineChild
 from server.worker.engine_process import EngineHandle, Exited, Heard
 from server.worker.inputs import InputSource
@@ -24,6 +25,7 @@ from server.worker.labels import Labels
 from server.worker.line import crowding, has_room
 from server.worker.pace import Every
 from server.worker.prepare import Preparation
+from server.worker.tally import Tally
 
 _log = logging.getLogger(__name__)
 
@@ -98,6 +100,7 @@ class Supervisor:
         term = min(timing.term, timing.stop_grace)
         care = Care(restarts=timing.restarts, load=timing.load, term=term, recycle=recycle)
         self._child = EngineChild(outside.engine, self._inbox.put, outside.clock, care)
+        self._tally = Tally(outside.clock.monotonic)
         ports = DeskPorts(
             tasks=outside.tasks,
             refusals=outside.refusals,
@@ -108,6 +111,7 @@ class Supervisor:
             inputs=outside.inputs,
             labels=outside.labels,
             previews=outside.previews,
+            tally=self._tally,
             limits=limits,
             stop_grace=timing.stop_grace,
             retry=timing.retry,
@@ -189,9 +193,14 @@ class Supervisor:
                 self._claim_due.now()
             case Defunct():
                 self._child.on_defunct(note)
+            case Vitals():
+                self._tally.took_stock(note)
             case Exited():
                 # SIGTERM that we did not send is somebody stopping the whole group: no crash either.
                 stopped = self._child.ending or self._stops > 0 or note.code == -signal.SIGTERM
+                if not stopped:
+                    self._tally.count("crashes")
+                self._tally.child_gone()
                 self._desk.exited(note, on_purpose=stopped)
                 self._child.on_exited(note)
                 self._beat_due.now()
@@ -214,7 +223,7 @@ class Supervisor:
         if self._stops or self._wish:
             state = WorkerState.DRAINING
         self._renew()
-        self._obey(self._out.registry.beat(replace(self._worker, state=state, device=self._child.device)))
+        self._obey(self._out.registry.beat(self._described(state)))
         self._others = sum(worker.id != self._worker.id for worker in self._out.registry.alive(self._timing.lease))
 
     def _obey(self, wish: Wish | None) -> None:
@@ -226,6 +235,13 @@ class Supervisor:
         if wish is Wish.LEAVE and not self._stops:
             self.stop()
 
+    def _described(self, state: WorkerState) -> Worker:
+        return replace(self._worker, state=state, device=self._child.device, report=self._report())
+
+    def _report(self) -> WorkerReport:
+        levels = {"in_flight": len(self._desk), "capacity": self._child.capacity, "host_memory": self._child.memory}
+        return self._tally.report(levels)
+
     def _renew(self) -> None:
         leases = self._desk.leases
         if leases:
@@ -234,7 +250,7 @@ class Supervisor:
     def _rescue(self) -> None:
         # After the database was away for longer than a lease, its own tasks are not to be rescued from itself.
         self._renew()
-        if rescue(self._out.tasks, self._worker.id, self._timing.lease, self._limits):
+        if rescue(self._out.tasks, self._worker.id, self._timing.lease, self._limits, self._beat_if_due):
             self._out.wakeups.wake()
 
     def _claim(self) -> None:
@@ -258,6 +274,7 @@ class Supervisor:
             if claimed is None:
                 return
             self._desk.begin(claimed)
+            self._desk.pursue(self._beat_if_due)
 
     def _drain(self) -> None:
         now = self._out.clock.monotonic()

@@ -15,6 +15,7 @@ from tests.chaos.mutations import mutations
 from tests.chaos.outages import outages
 from tests.chaos.plan import run_plan
 from tests.chaos.stage import facts
+from tests.chaos.steady import load, soak
 from tests.chaos.times import times
 from tests.chaos.zombies import quiet, zombies
 
@@ -32,6 +33,8 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "outages": lambda args: outages(rounds=args.rounds, seed=args.seed, away=args.away),
     "quiet": lambda args: quiet(args.database, tasks=args.tasks, seed=args.seed),
     "zombies": lambda args: zombies(args.database, seconds=args.minutes * 60, seed=args.seed),
+    "load": lambda args: load(args.database, rate=args.rate, seconds=args.minutes * 60, seed=args.seed),
+    "soak": lambda args: soak(args.database, seconds=args.minutes * 60, seed=args.seed),
     "stops": lambda args: stops(args.database, tasks=args.tasks, seed=args.seed),
 }
 
@@ -43,6 +46,7 @@ def main() -> int:
     parser.add_argument("--tasks", type=int, default=2000)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rate", type=int, default=100)
     parser.add_argument("--away", type=float, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULTS)

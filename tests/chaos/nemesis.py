@@ -27,7 +27,7 @@ RARE = frozenset({Point.WITHDRAWING, Point.HANDING_BACK, Point.LOADING, Point.SW
 def worker_switches(rng: random.Random, tasks_per_kill: int) -> Iterator[str]:
     """Switches for one worker after another: every point with every kind of death, in a random order each round."""
     deaths = [(point, "kill9") for point in WORKER_POINTS] + [(point, "child9") for point in WORKER_POINTS]
-    deaths += [(Point.WRITING, "stop"), (Point.HEARTBEAT, "stop"), (Point.FILE_NAMED, "stop"), (Point.ENDED, "stop")]
+    deaths += [(Point.WRITING, "stop"), (Point.HEARTBEAT, "stop"), (Point.FILE_NAMED, "stop"), (Point.FINISHED, "stop")]
     engine = [(point, "kill9") for point in ENGINE_POINTS]
     while True:
         rng.shuffle(deaths)

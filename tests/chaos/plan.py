@@ -24,10 +24,16 @@ _BOTH = (
     ("disk", "--rounds", "10"),
     ("slow-disk", "--minutes", "1"),
     ("times", "--rounds", "50"),
+    ("soak", "--minutes", "30"),
+)
+_LOADS = (
+    ("load", "--rate", "100", "--minutes", "10", "--database", "sqlite"),
+    ("load", "--rate", "200", "--minutes", "10", "--database", "postgres"),
 )
 _ONCE = (("outages", "--rounds", "10"), ("outages", "--rounds", "1", "--away", "60", "--seed", "2"), ("mutations",))
 PLAN: Sequence[Sequence[str]] = [
     *[(*words, "--database", kind) for words in _BOTH for kind in ("sqlite", "postgres")],
+    *_LOADS,
     *[(*words, "--database", "postgres") for words in _ONCE[:2]],
     _ONCE[2],
 ]

@@ -48,8 +48,9 @@ def test_every_point_is_reached(site: Site):
         _slow(site, client)
         kept.signal(signal.SIGTERM)
         kept.wait()
+        taken = site.ids_in(TaskStatus.QUEUE)
+        assert taken
         last = site.worker()
-        taken = site.ids_in(TaskStatus.QUEUE, TaskStatus.ACCEPT, TaskStatus.START)
         eventually(lambda: site.ids_in(TaskStatus.START) & taken)
         last.kill()
         eventually(lambda: _reached(site) >= set(Point))

@@ -28,7 +28,8 @@ class Reference:
 
     def __init__(self, miniature: Miniature) -> None:
         self._miniature = miniature
-        options = {"local_files_only": True, "use_safetensors": True, "add_watermarker": False}
+        # the shipped miniature's files are in float16, and drawn in float32
+        options = {"local_files_only": True, "use_safetensors": True, "add_watermarker": False, "dtype": torch.float32}
         self.base = StableDiffusionXLPipeline.from_pretrained(miniature.base, **options)
         self.refiner = StableDiffusionXLImg2ImgPipeline.from_pretrained(miniature.refiner, **options)
         for pipe in (self.base, self.refiner):

@@ -64,6 +64,8 @@ def test_a_plan_sees_the_weights_and_is_what_is_drawn(easel):
     assert (plan["drawn"], plan["delivered"]) == ({"width": 128, "height": 128}, {"width": 256, "height": 256})
     assert [(it["name"], it["status"]) for it in plan["loras"]] == [("Studio-Trigger", "installed"), ("ink", "unknown")]
     assert plan["prompt"]["chunks"] == 2
+    memory = plan["estimatedmemory"]
+    assert (memory["dtype"], memory["resident"]) == ("float32", memory["weights"] + memory["drawing"]), "on a CPU"
     task = easel.finish(**asked)
     assert task["receipt"]["plan"]["steps"] == plan["steps"]
     assert task["receipt"]["prompt"]["prompt"] == plan["prompt"]["prompt"]

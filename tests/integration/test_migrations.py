@@ -62,7 +62,7 @@ def test_the_conditions_of_partial_indexes_too(database: Database, tmp_path: Pat
     migrated = _partial_indexes(database)
     assert set(migrated) == {
         *("ix_tasks_claim", "ix_tasks_turns", "ix_tasks_running", "ix_tasks_pace"),
-        "ix_webhooks_due",
+        *("ix_tasks_ended", "ix_tasks_cancelled", "ix_webhooks_due"),
     }
     schema.migrate(database, lambda config: command.downgrade(config, "base"))
     database.migrate(METADATA.create_all)

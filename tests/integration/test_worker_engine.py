@@ -20,6 +20,7 @@ from server.domain.errors import LeaseLost
 from server.domain.events import EventType
 from server.domain.lifecycle import RUNNING
 from server.domain.task import NewTask
+from server.domain.writes import Append
 from server.worker.engine_process import Exited
 from tests.stores import new_task
 from tests.unit.worker.shop import OTHER, SIZE, Pause, Script, ScriptedEngine, done, shop, works
@@ -149,7 +150,7 @@ def test_another_workers_silent_task_is_rescued(tmp_path):
         task = at.finish(task)
         assert (task.pexit, task.attempt) == ("0", 2)
         with suppress(LeaseLost):
-            at.stores.append(claimed.lease, ())
+            at.stores.write(claimed.lease, [Append(())])
             pytest.fail("the silent worker may still write")
 
 

@@ -86,7 +86,7 @@ def _writes_of_a_task(tmp_path) -> int:
 
 def test_a_lease_lost_before_any_write_changes_nothing_any_more(tmp_path):
     total = _writes_of_a_task(tmp_path / "whole")
-    assert total >= 9
+    assert total >= 4  # begin, start, picture and end
     for number in range(1, total + 1):
         _lose_the_lease_at(number, tmp_path / str(number))
 

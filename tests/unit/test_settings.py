@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from server.domain.bucket_url import BucketUrl
-from server.settings import SettingsError, read_settings
+from server.settings import Settings, SettingsError, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -136,3 +136,16 @@ def test_a_password_file_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("EASEL_DATABASE_PASSWORD_FILE", str(tmp_path / "none"))
     with pytest.raises(SettingsError, match="can't be read: No such file or directory"):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    ("operators", "url", "names"),
+    [
+        ("", "", {"default"}),
+        ("", "postgresql://u@h/n", set()),
+        ("ops, more,", "postgresql://u@h/n", {"ops", "more"}),
+        ("none", "", set()),
+    ],
+)
+def test_who_sees_all_projects(operators: str, url: str, names: set[str]):
+    assert Settings(operators=operators, database_url=url).operator_names == names

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from server.adapters.files import LocalFiles
 from server.adapters.sql.tables import METADATA
 from server.domain.lifecycle import RUNNING, TaskStatus
+from server.domain.writes import AddFile, Move
 from tests.serving import BODY
 from tests.stores import SUCCESS, Stores, picture
 from tests.wire.porch import Porch
@@ -45,10 +46,10 @@ def task_in(easel: Porch, stores: Stores, status: TaskStatus) -> dict[str, Any]:
         stores.drive(lease, TaskStatus.START)
         drawn = replace(picture(), size=len(png()), access_key=secrets.token_urlsafe(24))
         LocalFiles(easel.settings.files_folder).write(drawn.key, png())
-        stores.tasks.add_file(lease, drawn)
+        stores.tasks.write(lease, [AddFile(drawn)])
     if status is TaskStatus.POSTPROCESS_END:
         for step in (TaskStatus.END, TaskStatus.POSTPROCESS_START, TaskStatus.POSTPROCESS_END):
-            stores.tasks.move(lease, step, ending=SUCCESS if step is TaskStatus.END else None)
+            stores.tasks.write(lease, [Move(step, ending=SUCCESS if step is TaskStatus.END else None)])
     return made
 
 

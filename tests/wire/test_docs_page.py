@@ -8,7 +8,7 @@ import pytest
 from tests.wire.porch import porch
 from tests.wire.uploading import cards
 
-VOID = {"meta", "link"}
+VOID = {"meta", "link", "img", "input"}
 OPTIONAL = {"li", "td", "th", "tr", "tbody", "thead", "html"}
 """End tags that HTML lets a page leave out."""
 

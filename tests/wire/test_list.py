@@ -105,6 +105,17 @@ def test_by_a_part_of_the_models_title(ids, title):
     assert ids(modelName=title)[0] == "1"
 
 
+def test_by_status(idle, headers, ids):
+    [newest, *_] = ids()[1]
+    idle.post("Task/Cancel", {"taskid": str(newest)}, headers=headers)
+
+    assert ids(status="task_cancel") == ("1", [newest])
+    assert ids(status="task_cancel, task_start")[0] == "1"
+    assert ids(status=["task_queue", "task_cancel"])[0] == "5"
+    assert ids(status="task_queue", limit="1")[0] == "4"
+    assert ids(status="")[0] == "5"
+
+
 def test_no_tasks_is_no_error(idle):
     answer = idle.post("Task/List", MCP, headers=signed(idle.new_project("without tasks"))).json()
 

@@ -10,6 +10,7 @@ from fastapi.openapi.models import OpenAPI
 from server.api.app import create_app
 from server.api.openapi import samples
 from server.api.openapi.document import api_document
+from server.api.pages import PAGES
 from tests.serving import memory_wiring
 from tests.wire.porch import porch
 from tests.wire.uploading import png, uploaded
@@ -97,11 +98,11 @@ def encoded(kind, body):
 
 
 def routes_of(router):
-    """Yield path and method of every route, those that FastAPI's own document leaves out among them."""
+    """Yield path and method of every route of the API, those that FastAPI's own document leaves out among them."""
     for route in router.routes:
         if (included := getattr(route, "original_router", None)) is not None:
             yield from routes_of(included)
-        else:
+        elif PAGES not in getattr(route, "tags", ()):
             yield from ((route.path, method.lower()) for method in getattr(route, "methods", ()))
 
 

@@ -73,6 +73,15 @@ def test_where_it_would_stand(idle):
     assert "estimatedwait" not in planned(idle), "nobody draws here"
 
 
+def test_memory_is_told_where_the_weights_can_be_seen(idle):
+    """Here they can't; with them `tests/e2e` asks, and `tests/unit/models/test_memory_estimate.py` counts."""
+    assert "estimatedmemory" not in planned(idle)
+
+
+def test_no_lora_is_offered_where_no_weights_lie(idle):
+    assert planned(idle)["installedloras"] == []
+
+
 def test_loras_are_out_of_sight_where_no_weights_lie(idle):
     plan = planned(idle, prompt="<lora:Studio-Trigger:0.5> <lora:ink:1> a red circle")
     assert [(each["name"], each["weight"], each["status"]) for each in plan["loras"]] == [
@@ -104,3 +113,21 @@ def test_the_command_prints_a_table(idle, capsys):
     assert "47 steps a picture, timesteps 945 to 209" in said
     assert "204 steps, 408 UNet evaluations" in said
     assert "nobody knows how long" in said
+
+
+MEMORY = {"dtype": "float16", "weights": 2**30, "drawing": 3 * 2**30, "resident": 5 * 2**30, "offload": 4 * 2**30}
+
+
+@pytest.mark.parametrize(
+    ("memory", "line"),
+    [
+        (MEMORY, "some 5.0 GiB in float16, 1.0 GiB of it weights, 4.0 GiB with offload"),
+        ({**MEMORY, "offload": None}, "some 5.0 GiB in float16, 1.0 GiB of it weights"),
+    ],
+)
+def test_the_command_prints_what_memory_it_takes(idle, capsys, memory, line):
+    told = {name: value for name, value in memory.items() if value is not None}
+    print_plan(Console(width=100), {**planned(idle), "estimatedmemory": told})
+    assert [said.split(maxsplit=1)[1].strip() for said in capsys.readouterr().out.splitlines() if "memory" in said] == [
+        line
+    ]

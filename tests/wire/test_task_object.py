@@ -16,7 +16,7 @@ TASK_KEYS = {
     *("basemodelid", "guestid", "marketplaceid", "runtype", "categories", "size", "modelslugowner"),
     *("modelslugproject", "modeldescription", "outputs", "outputfolderid"),
 }
-ADDITIONS = {"attempt", "partialoutputs", "outputsremoved", "receipt", "killreceipt", "webhooks"}
+ADDITIONS = {"attempt", "seed", "partialoutputs", "outputsremoved", "receipt", "killreceipt", "webhooks"}
 NO_STRINGS = {"parameters", "outputs", "guestid", "marketplaceid"} | ADDITIONS
 OUTPUT_KEYS = {
     *("id", "name", "contenttype", "parentid", "uuid", "size", "addedtime", "modifiedtime", "accesskey"),

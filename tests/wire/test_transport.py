@@ -118,7 +118,7 @@ def test_a_careless_path_keeps_the_body_of_run(idle):
 @pytest.mark.parametrize(
     "target",
     [
-        "/",
+        "/nothing",
         "/v1",
         "/v1/",
         "/v2/Task/List",

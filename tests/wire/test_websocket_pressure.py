@@ -18,6 +18,7 @@ from server.api.sockets import SocketLimits
 from server.domain.events import EventType, NewEvent
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import Lease, Task
+from server.domain.writes import Append, Move
 from server.entrypoints.serve import ApiThread
 from server.settings import Settings
 from tests.serving import memory_wiring
@@ -48,11 +49,11 @@ class Porch:
     def write_loudly(self) -> None:
         for first in range(0, LINES, 50):
             events = [NewEvent(EventType.ERROR, f"{first + number} {LINE}") for number in range(50)]
-            self.stores.append(self.loud[1], events)
+            self.stores.write(self.loud[1], [Append(events)])
 
     def finish(self, lease: Lease) -> None:
         for status in (TaskStatus.END, TaskStatus.POSTPROCESS_START, TaskStatus.POSTPROCESS_END):
-            self.stores.move(lease, status, ending=SUCCESS if status is TaskStatus.END else None)
+            self.stores.write(lease, [Move(status, ending=SUCCESS if status is TaskStatus.END else None)])
 
     @property
     def outboxes(self) -> list[Outbox]:

@@ -11,7 +11,7 @@ from server.domain.kill import Killed, KillReceipt
 from server.domain.lifecycle import LEASED, UNDRAWN, TaskStatus
 from server.domain.preview import Preview
 from server.domain.task import Claimed, Lease, Progress, Task
-from server.domain.types import JsonObject
+from server.domain.types import JsonObject, WorkerId
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,6 +22,7 @@ class MemoryRow:
     events: list[TaskEvent] = field(default_factory=list[TaskEvent])
     token: str | None = None
     until: float = 0.0
+    worker_id: WorkerId | None = None
     version: int = 0
     payload: JsonObject | None = None
     wanted_until: float = 0.0
@@ -58,8 +59,10 @@ class MemoryRow:
     def log(self, events: Sequence[NewEvent], now: float) -> None:
         """Append events under the next numbers."""
         first = self.task.last_seq + 1
-        for seq, event in enumerate(events, start=first):
-            self.events.append(
+        # Another list, as what came before may have to come back.
+        self.events = [
+            *self.events,
+            *(
                 TaskEvent(
                     task_id=self.task.id,
                     seq=seq,
@@ -68,19 +71,24 @@ class MemoryRow:
                     message=plain(event.message),
                     at=now,
                 )
-            )
+                for seq, event in enumerate(events, start=first)
+            ),
+        ]
         self.task = replace(self.task, last_seq=self.task.last_seq + len(events))
 
-    def write_kill(self, killed: Killed, freed: float) -> None:
-        """Write a kill receipt, if this attempt was killed while it ran and has none."""
+    def write_kill(self, killed: Killed, freed: float) -> float | None:
+        """Write a kill receipt, if this attempt was killed while it ran and has none; return its seconds."""
         task, times = self.task, self.task.times
         running = TaskStatus.ACCEPT in times and task.status is TaskStatus.CANCEL
-        if running and task.attempt == killed.attempt and task.kill is None:
-            passed = max(0, round(1000 * (freed - times[TaskStatus.CANCEL])))
-            self.task = replace(task, kill=KillReceipt(**asdict(killed), milliseconds=passed))
+        if not running or task.attempt != killed.attempt or task.kill is not None:
+            return None
+        passed = max(0, round(1000 * (freed - times[TaskStatus.CANCEL])))
+        self.task = replace(task, kill=KillReceipt(**asdict(killed), milliseconds=passed))
+        return passed / 1000
 
-    def grant(self, until: float) -> Claimed:
-        """Lend the task under a fresh lease."""
+    def grant(self, worker_id: WorkerId, until: float) -> Claimed:
+        """Lend the task to a worker under a fresh lease."""
+        self.worker_id = worker_id
         self.token, self.until = secrets.token_hex(16), until
         return Claimed(task=self.task, lease=Lease(task_id=self.task.id, attempt=self.task.attempt, token=self.token))
 

@@ -31,11 +31,14 @@ def _by_model(tasks: Iterable[Task]) -> Mapping[str, Runs]:
 
 def _runs_of(task: Task) -> Runs:
     succeeded = task.pexit == SUCCESS
+    stopped = task.status is TaskStatus.CANCEL
     start, end = task.times.get(TaskStatus.START), task.times.get(TaskStatus.END)
     return Runs(
         total=1,
         succeeded=int(succeeded),
         failed=int(task.pexit not in {"", SUCCESS}),
+        killed=int(stopped and TaskStatus.ACCEPT in task.times),
+        cancelled=int(stopped and TaskStatus.ACCEPT not in task.times),
         seconds=end - start if succeeded and start is not None and end is not None else 0.0,
         last_at=_submitted(task),
     )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import fields, replace
 from itertools import count
 from threading import Lock
@@ -9,19 +10,20 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from server.adapters.memory.files import MemoryFiles
+from server.adapters.memory.overview import MemoryOverview
 from server.adapters.memory.previews import MemoryPreviewBoard
 from server.adapters.memory.row import MemoryRow, plain
 from server.adapters.memory.runs import count_runs
 from server.adapters.memory.webhooks import MemoryWebhooks
 from server.adapters.memory.workers import MemoryWorkers
 from server.domain.errors import LeaseLost, NotAuthorized
-from server.domain.events import NewEvent
 from server.domain.kill import Killed
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
 from server.domain.quota import Quota
 from server.domain.runs import RunCount
-from server.domain.task import Claimed, Ending, Head, Lease, NewTask, Output, StoredFile, Task
-from server.domain.types import FileId, JsonObject, ProjectId, TaskId, WorkerId
+from server.domain.task import Claimed, Head, Lease, NewTask, Output, StoredFile, Task
+from server.domain.types import FileId, ProjectId, TaskId, WorkerId
+from server.domain.writes import AddFile, Append, Move, Report, Requeue, Write, WriteReceipt
 from server.ports import Page, PageQuery, Story
 
 _T = TypeVar("_T")
@@ -37,6 +39,7 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
         MemoryWorkers.__init__(self, now, self._lock)
         self._task_ids, self._file_ids = count(1), count(1)
         self.previews = MemoryPreviewBoard(self._rows, self._lock, now)
+        self.overview = MemoryOverview(self._rows, self._lock, now)
         self.webhooks = MemoryWebhooks(self._lock, now, lambda task_id: self._rows[task_id].task)
 
     # ── Reads ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -106,6 +109,7 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
                 for row in self._rows.values()
                 if row.task.project_id == project_id
                 and (wanted in row.task.model.lower() or row.task.model in query.or_models)
+                and (not query.statuses or row.task.status in query.statuses)
             ]
         found.sort(key=lambda task: task.id, reverse=not query.ascending)
         return Page(len(found), found[query.start : query.start + query.limit])
@@ -130,7 +134,6 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
         not_of: Collection[ProjectId] = (),
     ) -> Claimed | None:
         """See `TaskStore.claim`."""
-        del worker_id  # a row in memory has nobody to tell who holds it
         with self._lock:
             now = self._now()
             queued = (row for row in self._rows.values() if row.task.status is TaskStatus.QUEUE)
@@ -142,77 +145,26 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
             row = min(ready, key=lambda row: (row.task.turn, row.task.id))
             row.task = replace(row.task, attempt=row.task.attempt + 1)
             row.enter(TaskStatus.ACCEPT, now)
-            return row.grant(now + seconds)
+            return row.grant(worker_id, now + seconds)
 
-    def move(
-        self, lease: Lease, to: TaskStatus, *, before: Sequence[NewEvent] = (), ending: Ending | None = None
-    ) -> None:
-        """See `TaskStore.move`. The way back to the queue is `requeue`."""
-        if to is TaskStatus.QUEUE:
-            raise ValueError("requeue() moves a task back to the queue")
-        if ending is not None and to is not TaskStatus.END:
-            raise ValueError("an ending is written with END")
+    def write(self, lease: Lease, writes: Sequence[Write]) -> None:
+        """See `TaskStore.write`."""
         with self._lock:
-            row = self._held(lease, sources_of(to))
-            if ending is not None:
-                row.task = replace(row.task, pexit=ending.pexit, message=ending.message)
-            self.webhooks.owe(row.enter(to, self._now(), before))
+            row = self._rows.get(lease.task_id)
+            before = None if row is None else copy(row)
+            try:
+                for write in writes:
+                    self._write(lease, write)
+            except LeaseLost:
+                if before is not None:
+                    self._rows[lease.task_id] = before
+                raise
 
-    def append(self, lease: Lease, events: Sequence[NewEvent]) -> None:
-        """See `TaskStore.append`."""
-        with self._lock:
-            self._held(lease, LEASED).log(events, self._now())
-
-    def report(self, lease: Lease, payload: JsonObject) -> None:
-        """See `TaskStore.report`."""
-        with self._lock:
-            row = self._held(lease, LEASED)
-            row.version += 1
-            row.payload = plain(payload)
-
-    def write_receipt(self, lease: Lease, body: JsonObject) -> None:
-        """See `TaskStore.write_receipt`."""
-        with self._lock:
-            row = self._held(lease, LEASED)
-            row.task = replace(row.task, receipt=plain(body))
-
-    def write_kill(self, killed: Killed, ago: float) -> None:
+    def write_kill(self, killed: Killed, ago: float) -> float | None:
         """See `TaskStore.write_kill`."""
         with self._lock:
             row = self._rows.get(killed.task_id)
-            if row is not None:
-                row.write_kill(killed, self._now() - ago)
-
-    def add_file(self, lease: Lease, file: StoredFile) -> None:
-        """See `TaskStore.add_file`. The same sample recorded again takes the first one's place."""
-        with self._lock:
-            row = self._held(lease, RUNNING)
-            output = Output(
-                id=FileId(next(self._file_ids)),
-                uuid=str(uuid4()),
-                attempt=lease.attempt,
-                created_at=self._now(),
-                **{it.name: getattr(file, it.name) for it in fields(StoredFile)},
-            )
-            others = [it for it in row.task.files if it.sample != file.sample]
-            files = sorted([*others, output], key=lambda it: it.sample)
-            row.task = replace(row.task, files=tuple(files))
-
-    def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:
-        """See `TaskStore.requeue`."""
-        with self._lock:
-            row = self._held(lease, sources_of(TaskStatus.QUEUE))
-            row.payload = None
-            self._drop(*(file.key for file in row.task.files))
-            row.task = replace(
-                row.task,
-                attempt=row.task.attempt - refund,
-                crashes=row.task.crashes + crashed,
-                times={TaskStatus.QUEUE: row.task.times[TaskStatus.QUEUE]},
-                files=(),
-                receipt={},
-            )
-            row.enter(TaskStatus.QUEUE, self._now())
+            return None if row is None else row.write_kill(killed, self._now() - ago)
 
     def renew(self, leases: Collection[Lease], seconds: float) -> frozenset[TaskId]:
         """See `TaskStore.renew`."""
@@ -229,12 +181,11 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
 
     def take_over(self, worker_id: WorkerId, seconds: float, limit: int = 20) -> Sequence[Claimed]:
         """See `TaskStore.take_over`."""
-        del worker_id
         with self._lock:
             now = self._now()
             expired = [row for row in self._rows.values() if row.token is not None and row.until <= now]
             expired.sort(key=lambda row: (row.until, row.task.id))
-            return [row.grant(now + seconds) for row in expired[:limit]]
+            return [row.grant(worker_id, now + seconds) for row in expired[:limit]]
 
     # ── EventLog ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def heads(self, task_ids: Collection[TaskId]) -> Mapping[TaskId, Head]:
@@ -265,6 +216,51 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
         return None
 
     # ── under the lock ───────────────────────────────────────────────────────────────────────────────────────────────
+    def _write(self, lease: Lease, write: Write) -> None:
+        match write:
+            case Move(to, before, ending):
+                row = self._held(lease, sources_of(to))
+                if ending is not None:
+                    row.task = replace(row.task, pexit=ending.pexit, message=ending.message)
+                self.webhooks.owe(row.enter(to, self._now(), before))
+            case Append(events):
+                self._held(lease, LEASED).log(events, self._now())
+            case Report(payload):
+                row = self._held(lease, LEASED)
+                row.version += 1
+                row.payload = plain(payload)
+            case WriteReceipt(body):
+                row = self._held(lease, LEASED)
+                row.task = replace(row.task, receipt=plain(body))
+            case AddFile(file):
+                self._add_file(self._held(lease, RUNNING), lease, file)
+            case Requeue(crashed, refund):
+                self._requeue(self._held(lease, sources_of(TaskStatus.QUEUE)), crashed=crashed, refund=refund)
+
+    def _add_file(self, row: MemoryRow, lease: Lease, file: StoredFile) -> None:
+        output = Output(
+            id=FileId(next(self._file_ids)),
+            uuid=str(uuid4()),
+            attempt=lease.attempt,
+            created_at=self._now(),
+            **{it.name: getattr(file, it.name) for it in fields(StoredFile)},
+        )
+        others = [it for it in row.task.files if it.sample != file.sample]
+        row.task = replace(row.task, files=tuple(sorted([*others, output], key=lambda it: it.sample)))
+
+    def _requeue(self, row: MemoryRow, *, crashed: bool, refund: bool) -> None:
+        row.payload = None
+        self._drop(*(file.key for file in row.task.files))
+        row.task = replace(
+            row.task,
+            attempt=row.task.attempt - refund,
+            crashes=row.task.crashes + crashed,
+            times={TaskStatus.QUEUE: row.task.times[TaskStatus.QUEUE]},
+            files=(),
+            receipt={},
+        )
+        row.enter(TaskStatus.QUEUE, self._now())
+
     def _held(self, lease: Lease, sources: Collection[TaskStatus]) -> MemoryRow:
         row = self._rows.get(lease.task_id)
         if row is None or not row.fits(lease) or row.task.status not in sources:

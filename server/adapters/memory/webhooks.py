@@ -13,6 +13,7 @@ from server.domain.task import Task
 from server.domain.types import ProjectId, TaskId
 from server.domain.webhook import (
     Attempt,
+    Backlog,
     Due,
     Verdict,
     Webhook,
@@ -120,6 +121,14 @@ class MemoryWebhooks:
         with self._lock:
             webhooks = [row.webhook for row in reversed(self._rows.values())]
         return [one for one in webhooks if not failed or one.state is WebhookState.FAILED][:limit]
+
+    def backlog(self) -> Backlog:
+        """See `WebhookStore.backlog`."""
+        with self._lock:
+            webhooks, now = [row.webhook for row in self._rows.values()], self._now()
+        due = [one.next_at for one in webhooks if one.next_at is not None]
+        given_up = sum(one.state is WebhookState.FAILED for one in webhooks)
+        return Backlog(waiting=len(due), overdue=max(0.0, now - min(due, default=now)), given_up=given_up)
 
     def redeliver(self, webhook_id: WebhookId) -> bool:
         """See `WebhookStore.redeliver`."""

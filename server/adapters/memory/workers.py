@@ -1,6 +1,7 @@
 """The worker registry in memory."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import Lock
 
 from server.domain.types import WorkerId
@@ -46,6 +47,7 @@ class MemoryWorkers:
     def alive(self, within: float) -> Sequence[Worker]:
         """See `WorkerRegistry.alive`."""
         with self._lock:
-            since = self._now() - within
-            found = [worker for beaten, worker in self._workers.values() if beaten >= since]
+            now = self._now()
+            beaten = [(now - at, worker) for at, worker in self._workers.values()]
+        found = [replace(worker, silent=silent) for silent, worker in beaten if silent <= within]
         return sorted(found, key=lambda worker: worker.id)

@@ -14,8 +14,10 @@ from server.adapters.wakeups import LocalWakeups
 _log = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 0.01
-_PAUSE_SECONDS: Final = 0.05
-"""Between two wake-ups: a busy file is written all the time, and each of them makes others read."""
+_SHORTEST_PAUSE: Final = 0.002
+_LONGEST_PAUSE: Final = 0.05
+"""Between two wake-ups: a busy file is written all the time, and each of them makes others read. The pause doubles as
+long as every look finds something new, so that what comes alone is told at once."""
 _RETRY_SECONDS: Final = 1.0
 
 
@@ -58,10 +60,14 @@ class SqliteWakeups:
 
     def _look(self, connection: sqlite3.Connection) -> None:
         seen: int | None = None
+        pause = _SHORTEST_PAUSE
         while not self._closing.is_set():
             (version,) = connection.execute("PRAGMA data_version").fetchone()
-            if version != seen:
+            if version == seen:
+                pause = _SHORTEST_PAUSE
+            else:
                 seen = version
                 self._local.wake()
-                time.sleep(_PAUSE_SECONDS)
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
             time.sleep(_LOOK_SECONDS)

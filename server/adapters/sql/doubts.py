@@ -4,7 +4,7 @@ Without it, a worker that tries such a write again would find its own work done,
 of a task that it holds; or write a line of the log twice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
@@ -15,19 +15,19 @@ from server.adapters.sql.engines import Database
 from server.adapters.sql.rows import Row
 from server.adapters.sql.tables import TASK_EVENTS, TASKS
 from server.adapters.sql.transactions import InDoubt
-from server.domain.events import NewEvent
 from server.domain.task import Lease
+from server.domain.writes import Write
 
 _MOST: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """The last event that a write left behind, if it won: nobody else's has its number, its type and its time."""
+    """What a write left behind, if it won: nobody else's event has that number and that time."""
 
     seq: int
     at: float
-    types: tuple[str, ...]
+    writes: tuple[Write, ...]
 
 
 class Doubts:
@@ -38,42 +38,40 @@ class Doubts:
         self._lock = Lock()
         self._open: dict[Lease, _Mark] = {}
 
-    def write(self, lease: Lease, events: Sequence[NewEvent], work: Callable[[Connection], Row]) -> None:
-        """Run a write under a lease, unless it is the one in doubt and has won.
+    def write(self, lease: Lease, writes: tuple[Write, ...], work: Callable[[Connection], Row | None]) -> None:
+        """Write under a lease, unless it is what was in doubt and has won.
 
-        `work` writes the events and returns their row, as `fenced` does. Raises LeaseLost, and then it was not this
-        lease's own write that got in the way; InDoubt, and then the same call may be made again.
+        `work` returns the row of the last event it has written; where it writes none, a second time changes nothing.
+        Raises LeaseLost, and then it was not this lease's own write that got in the way; InDoubt, and then the same
+        call may be made again.
         """
-        types = tuple(event.type.value for event in events)
-        if not events:  # it changes nothing that a second time would change again
-            self._database.write(work)
-            return
-        if self._won_before(lease, types):
+        if self._won_before(lease, writes):
             return
         written: list[_Mark] = []
 
         def marked(connection: Connection) -> bool:
             row = work(connection)
-            written[:] = [_Mark(row["last_seq"], row["at"], types)]
+            written[:] = [] if row is None else [_Mark(row["last_seq"], row["at"], writes)]
             return True
 
         def look(connection: Connection) -> tuple[bool] | None:
-            return (True,) if _is_written(connection, lease, written[-1]) else None
+            return (True,) if written and _is_written(connection, lease, written[-1]) else None
 
         try:
             self._database.write(marked, look)
         except InDoubt:
-            self._remember(lease, written[-1])
+            if written:
+                self._remember(lease, written[-1])
             raise
 
-    def _won_before(self, lease: Lease, types: tuple[str, ...]) -> bool:
+    def _won_before(self, lease: Lease, writes: tuple[Write, ...]) -> bool:
         mark = self._open.get(lease)
         if mark is None:
             return False
         won = self._database.write(lambda connection: _is_written(connection, lease, mark))
         with self._lock:
             self._open.pop(lease, None)
-        return won and mark.types == types
+        return won and mark.writes == writes
 
     def _remember(self, lease: Lease, mark: _Mark) -> None:
         with self._lock:
@@ -88,7 +86,6 @@ def _is_written(connection: Connection, lease: Lease, mark: _Mark) -> bool:
     event = select(TASK_EVENTS.c.seq).where(
         TASK_EVENTS.c.task_id == lease.task_id,
         TASK_EVENTS.c.seq == mark.seq,
-        TASK_EVENTS.c.type == mark.types[-1],
         TASK_EVENTS.c.at == mark.at,
     )
     return connection.execute(event).first() is not None

@@ -1,9 +1,22 @@
 """The fence: every write to a task passes one of these guarded statements, in the transaction of its events."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Update, and_, insert, literal, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    insert,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 
 from server.adapters.sql.expressions import FreshToken, Now, is_one_of
 from server.adapters.sql.rows import Row
@@ -30,18 +43,23 @@ def granted(worker_id: WorkerId, seconds: float, token: str | None = None) -> Ma
     return {"worker_id": worker_id, "lease_token": made, "lease_until": Now() + literal(float(seconds))}
 
 
-def held_under(lease: Lease, sources: Collection[TaskStatus]) -> ColumnElement[bool]:
-    """Return the condition that the row still carries the lease, in one of these statuses.
+def held_by(sources: Collection[TaskStatus]) -> ColumnElement[bool]:
+    """Return the condition that a row still carries the lease, in one of these statuses.
 
-    All three fields count: an attempt given back is drawn again under the same number, and a task that was taken over
-    keeps its attempt.
+    The lease comes in the parameters `held_task`, `held_attempt` and `held_token`. All three count: an attempt given
+    back is drawn again under the same number, and a task that was taken over keeps its attempt.
     """
     return and_(
-        TASKS.c.id == lease.task_id,
-        TASKS.c.attempt == lease.attempt,
-        TASKS.c.lease_token == lease.token,
+        TASKS.c.id == bindparam("held_task"),
+        TASKS.c.attempt == bindparam("held_attempt"),
+        TASKS.c.lease_token == bindparam("held_token"),
         is_one_of(TASKS.c.status, sources),
     )
+
+
+def holder(lease: Lease) -> Mapping[str, Any]:
+    """Return the parameters of `held_by`."""
+    return {"held_task": lease.task_id, "held_attempt": lease.attempt, "held_token": lease.token}
 
 
 def any_held(leases: Collection[Lease]) -> ColumnElement[bool]:
@@ -53,43 +71,32 @@ def any_held(leases: Collection[Lease]) -> ColumnElement[bool]:
     )
 
 
-def entering(to: TaskStatus, events: int = 1) -> Update:
-    """Return an UPDATE that makes `to` the status and takes the numbers of `events` events; it lacks its guard.
+def entering(path: Sequence[TaskStatus], events: ColumnElement[int] | int = 1) -> Update:
+    """Return an UPDATE that leads along `path` and takes the numbers of `events` events; it lacks its guard.
 
     Status, time and seq come from the same row lock, so the log is without gaps and never disagrees with the status.
     """
-    values: dict[str, Any] = {"status": to.value, "last_seq": TASKS.c.last_seq + events}
-    if to is not TaskStatus.QUEUE:  # that one's time is the submission's
-        values[time_column(to)] = Now()
-    if to not in LEASED:
-        values |= FREED
+    values: dict[str, Any] = {"last_seq": TASKS.c.last_seq + events}
+    # That of QUEUE is the submission's.
+    values |= {time_column(status): Now() for status in path if status is not TaskStatus.QUEUE}
+    if path:
+        values["status"] = path[-1].value
+        values |= {} if path[-1] in LEASED else FREED
     return update(TASKS).values(values)
 
 
-def fenced(
-    connection: Connection,
-    change: Update,
-    lease: Lease,
-    sources: Collection[TaskStatus],
-    at: ColumnElement[Any] | None = None,
-) -> Row:
-    """Run the UPDATE of a held task and return what `log` and the outbox need. Raises LeaseLost when no row fits.
-
-    The events' time is the database's now, or the column `at`.
-    """
-    time = Now() if at is None else at
-    columns = (TASKS.c.id, TASKS.c.attempt, TASKS.c.last_seq, TASKS.c.callback_url, time.label("at"))
-    row = connection.execute(change.where(held_under(lease, sources)).returning(*columns)).mappings().one_or_none()
-    if row is None:
-        raise LeaseLost
-    return row
-
-
 def hold(connection: Connection, lease: Lease, sources: Collection[TaskStatus]) -> None:
-    """Lock a held task's row without changing it, so nobody takes it before this transaction has ended."""
-    query = select(TASKS.c.id).where(held_under(lease, sources)).with_for_update(key_share=True)
-    if connection.execute(query).first() is None:
+    """Lock a held task's row without changing it, so nobody takes it before this transaction has ended.
+
+    Raises LeaseLost when it is not held, or in none of these statuses.
+    """
+    if connection.execute(_holding(frozenset(sources)), holder(lease)).first() is None:
         raise LeaseLost
+
+
+@lru_cache(maxsize=16)
+def _holding(sources: frozenset[TaskStatus]) -> Select[Any]:
+    return select(TASKS.c.id).where(held_by(sources)).with_for_update(key_share=True)
 
 
 def log(connection: Connection, row: Row, events: Sequence[NewEvent]) -> None:

@@ -23,14 +23,17 @@ _KILLED: Final = select(_SINCE).where(
 )
 
 
-def write_kill(connection: Connection, killed: Killed, ago: float) -> None:
+def write_kill(connection: Connection, killed: Killed, ago: float) -> float | None:
     """See `TaskStore.write_kill`."""
     key = {"task_id": killed.task_id, "attempt": killed.attempt}
     seconds = connection.execute(_KILLED, {**key, "ago": ago}).scalar_one_or_none()
     written = connection.execute(select(TASK_KILLS.c.task_id).filter_by(**key)).first()
-    if seconds is not None and written is None:
-        values = {**asdict(killed), "means": killed.means.value, "milliseconds": max(0, round(seconds * 1000))}
-        connection.execute(insert(TASK_KILLS).values(values))
+    if seconds is None or written is not None:
+        return None
+    milliseconds = max(0, round(seconds * 1000))
+    values = {**asdict(killed), "means": killed.means.value, "milliseconds": milliseconds}
+    connection.execute(insert(TASK_KILLS).values(values))
+    return milliseconds / 1000
 
 
 def kills_of(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[TaskId, KillReceipt]:

@@ -100,7 +100,7 @@ def claiming(
         .scalar_subquery()
     )
     return (
-        entering(TaskStatus.ACCEPT)
+        entering([TaskStatus.ACCEPT])
         .values(attempt=TASKS.c.attempt + 1, **granted(worker_id, seconds, token))
         .where(TASKS.c.id == first, is_one_of(TASKS.c.status, sources_of(TaskStatus.ACCEPT)))
         .returning(*TASK_COLUMNS)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, not_, select
 
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
@@ -16,6 +16,8 @@ from server.domain.types import TaskId
 
 _SUBMITTED = TASKS.c[time_column(TaskStatus.QUEUE)]
 _SUCCEEDED = TASKS.c.pexit == SUCCESS
+_STOPPED = is_one_of(TASKS.c.status, [TaskStatus.CANCEL])
+_CLAIMED = TASKS.c[time_column(TaskStatus.ACCEPT)].is_not(None)
 _DRAWN = TASKS.c[time_column(TaskStatus.END)] - TASKS.c[time_column(TaskStatus.START)]
 
 
@@ -63,6 +65,8 @@ def _runs(connection: Connection, *which: ColumnElement[bool]) -> Mapping[str, R
             func.count().label("total"),
             count(_SUCCEEDED).label("succeeded"),
             count(TASKS.c.pexit.not_in(["", SUCCESS])).label("failed"),
+            count(and_(_STOPPED, _CLAIMED)).label("killed"),
+            count(and_(_STOPPED, not_(_CLAIMED))).label("cancelled"),
             func.coalesce(func.sum(case((_SUCCEEDED, _DRAWN), else_=0.0)), 0.0).label("seconds"),
             func.max(_SUBMITTED).label("last_at"),
         )
@@ -74,6 +78,8 @@ def _runs(connection: Connection, *which: ColumnElement[bool]) -> Mapping[str, R
             total=row.total,
             succeeded=int(row.succeeded),
             failed=int(row.failed),
+            killed=int(row.killed),
+            cancelled=int(row.cancelled),
             seconds=float(row.seconds),
             last_at=row.last_at,
         )

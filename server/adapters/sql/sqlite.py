@@ -24,8 +24,8 @@ def open_for_reading(url: URL) -> Engine:
         connect_args=_connect_args(),
         hide_parameters=True,
         json_serializer=to_json,
-        pool_size=16,
-        max_overflow=48,
+        pool_size=64,
+        max_overflow=0,
         pool_timeout=BUSY_SECONDS,
     )
     return _listen(engine, begin="BEGIN", pragmas=["foreign_keys = ON", "query_only = ON", "wal_autocheckpoint = 0"])

@@ -38,6 +38,8 @@ _JSON: Final = JSON()
 _QUEUED: Final = text(f"status = '{TaskStatus.QUEUE.value}'")
 _LEASED: Final = text("lease_token IS NOT NULL")
 _SUCCEEDED: Final = text("pexit = '0'")
+_ENDED: Final = text("task_postprocess_end_at IS NOT NULL")
+_CANCELLED: Final = text("task_cancel_at IS NOT NULL")
 
 
 def time_column(status: TaskStatus) -> str:
@@ -109,6 +111,9 @@ TASKS: Final = Table(
     Index("ix_tasks_running", "project_id", sqlite_where=_LEASED, postgresql_where=_LEASED),
     Index("ix_tasks_pace", "model", "task_end_at", sqlite_where=_SUCCEEDED, postgresql_where=_SUCCEEDED),
     Index("ix_tasks_page", "project_id", "id"),
+    # What ended lately. Each is written to once in a task's life.
+    Index("ix_tasks_ended", "project_id", "task_postprocess_end_at", sqlite_where=_ENDED, postgresql_where=_ENDED),
+    Index("ix_tasks_cancelled", "project_id", "task_cancel_at", sqlite_where=_CANCELLED, postgresql_where=_CANCELLED),
     sqlite_autoincrement=True,
 )
 
@@ -167,4 +172,6 @@ WORKERS: Final = Table(
     Column("beat_at", Double, nullable=False),
     Column("name", Text, nullable=True),  # NULL of a release that knew no names
     Column("wish", Text, nullable=True),
+    # NULL: of a release that says nothing of its work.
+    Column("report", JSON(none_as_null=True), nullable=True),
 )

@@ -4,34 +4,32 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from secrets import token_hex
 from typing import Any, Final
-from uuid import uuid4
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, func, literal, or_, select, update
 
 from server.adapters.sql.admission import Admission, Check
 from server.adapters.sql.claims import Claims
 from server.adapters.sql.doubts import Doubts
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
-from server.adapters.sql.fence import any_held, entering, fenced, hold, log, log_status
+from server.adapters.sql.fence import any_held, entering, log_status
 from server.adapters.sql.kills import write_kill
-from server.adapters.sql.previews import clear_preview, forget_previews
+from server.adapters.sql.previews import forget_previews
 from server.adapters.sql.queue import NO_QUOTA, claiming, hold_project, insert_task, next_turn, taking_over
-from server.adapters.sql.receipt_table import TASK_RECEIPTS
-from server.adapters.sql.removals import drop_outputs
-from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, Row, claimed_of, files_of, output_of, task_of, tasks_of
+from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, claimed_of, files_of, output_of, task_of, tasks_of
 from server.adapters.sql.run_keys import forgetting, recall, remember
-from server.adapters.sql.tables import FILES, TASK_PROGRESS, TASKS, time_column
+from server.adapters.sql.story import write_story
+from server.adapters.sql.tables import FILES, TASKS
 from server.adapters.sql.uploads import insert_uploads, link_inputs
 from server.adapters.sql.webhooks import owe
-from server.domain.events import EventType, NewEvent
 from server.domain.files import ROOT
 from server.domain.kill import Killed
-from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
+from server.domain.lifecycle import TaskStatus, sources_of
 from server.domain.quota import Quota
-from server.domain.task import Claimed, Ending, Lease, NewTask, Output, StoredFile, Task
-from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
+from server.domain.task import Claimed, Lease, NewTask, Output, StoredFile, Task
+from server.domain.types import ProjectId, TaskId, WorkerId
 from server.domain.webhook import is_owed
+from server.domain.writes import Write
 from server.ports import Page, PageQuery
 
 _FILE_FIELDS: Final = tuple(field.name for field in fields(StoredFile))
@@ -99,6 +97,8 @@ class SqlTaskStore:
         if query.model:
             named = TASKS.c.model.icontains(query.model, autoescape=True)
             wanted = and_(wanted, or_(named, TASKS.c.model.in_(query.or_models)))
+        if query.statuses:
+            wanted = and_(wanted, is_one_of(TASKS.c.status, query.statuses))
         order = TASKS.c.id.asc() if query.ascending else TASKS.c.id.desc()
         rows = select(*TASK_COLUMNS).where(wanted).order_by(order).offset(query.start).limit(query.limit)
 
@@ -114,7 +114,7 @@ class SqlTaskStore:
         if not allowed:
             return None
         guard = and_(TASKS.c.id == task_id, is_one_of(TASKS.c.status, allowed))
-        change = entering(TaskStatus.CANCEL).where(guard).returning(*TASK_COLUMNS)
+        change = entering([TaskStatus.CANCEL]).where(guard).returning(*TASK_COLUMNS)
 
         def work(connection: Connection) -> Task | None:
             row = connection.execute(change).mappings().one_or_none()
@@ -159,102 +159,13 @@ class SqlTaskStore:
 
         return self._claims.claim(work, token)
 
-    def move(
-        self, lease: Lease, to: TaskStatus, *, before: Sequence[NewEvent] = (), ending: Ending | None = None
-    ) -> None:
-        """See `TaskStore.move`. The way back to the queue is `requeue`."""
-        if to is TaskStatus.QUEUE:
-            raise ValueError("requeue() moves a task back to the queue")
-        if ending is not None and to is not TaskStatus.END:
-            raise ValueError("an ending is written with END")
-        events = [*before, NewEvent(EventType.of(to))]
-        change = entering(to, len(events))
-        if ending is not None:
-            change = change.values(pexit=ending.pexit, message=ending.message)
+    def write(self, lease: Lease, writes: Sequence[Write]) -> None:
+        """See `TaskStore.write`."""
+        self._doubts.write(lease, tuple(writes), lambda connection: write_story(connection, lease, writes))
 
-        def work(connection: Connection) -> Row:
-            row = fenced(connection, change, lease, sources_of(to), at=TASKS.c[time_column(to)])
-            log(connection, row, events)
-            if to is TaskStatus.END:
-                forget_previews(connection, lease.task_id)
-            if to is TaskStatus.POSTPROCESS_END and row["callback_url"]:
-                owe(connection, lease.task_id, row["callback_url"])
-            return row
-
-        self._doubts.write(lease, events, work)
-
-    def append(self, lease: Lease, events: Sequence[NewEvent]) -> None:
-        """See `TaskStore.append`."""
-        change = update(TASKS).values(last_seq=TASKS.c.last_seq + len(events))
-
-        def work(connection: Connection) -> Row:
-            row = fenced(connection, change, lease, LEASED)
-            log(connection, row, events)
-            return row
-
-        self._doubts.write(lease, events, work)
-
-    def report(self, lease: Lease, payload: JsonObject) -> None:
-        """See `TaskStore.report`."""
-        values = {"attempt": lease.attempt, "payload": payload}
-        change = update(TASK_PROGRESS).where(TASK_PROGRESS.c.task_id == lease.task_id)
-
-        def work(connection: Connection) -> None:
-            # Locked, not only looked at: a requeue clears the progress, and this must not write it back.
-            hold(connection, lease, LEASED)
-            changed = connection.execute(change.values(**values, version=TASK_PROGRESS.c.version + 1))
-            if changed.rowcount == 0:
-                connection.execute(insert(TASK_PROGRESS).values(**values, task_id=lease.task_id, version=1))
-
-        self._database.write(work)
-
-    def write_receipt(self, lease: Lease, body: JsonObject) -> None:
-        """See `TaskStore.write_receipt`."""
-        values = {"attempt": lease.attempt, "body": body}
-        change = update(TASK_RECEIPTS).where(TASK_RECEIPTS.c.task_id == lease.task_id).values(values)
-
-        def work(connection: Connection) -> None:
-            hold(connection, lease, LEASED)
-            if connection.execute(change).rowcount == 0:
-                connection.execute(insert(TASK_RECEIPTS).values(**values, task_id=lease.task_id))
-
-        self._database.write(work)
-
-    def write_kill(self, killed: Killed, ago: float) -> None:
+    def write_kill(self, killed: Killed, ago: float) -> float | None:
         """See `TaskStore.write_kill`."""
-        self._database.write(lambda connection: write_kill(connection, killed, ago))
-
-    def add_file(self, lease: Lease, file: StoredFile) -> None:
-        """See `TaskStore.add_file`. The same sample recorded again takes the first one's place."""
-        values: dict[str, Any] = {name: getattr(file, name) for name in _FILE_FIELDS}
-        values |= {"task_id": lease.task_id, "attempt": lease.attempt, "uuid": str(uuid4()), "created_at": Now()}
-
-        def work(connection: Connection) -> None:
-            hold(connection, lease, RUNNING)
-            connection.execute(delete(FILES).where(FILES.c.task_id == lease.task_id, FILES.c.sample == file.sample))
-            connection.execute(insert(FILES).values(values))
-
-        self._database.write(work)
-
-    def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:
-        """See `TaskStore.requeue`."""
-        forgotten = {time_column(status): None for status in TaskStatus if status is not TaskStatus.QUEUE}
-        change = entering(TaskStatus.QUEUE).values(
-            attempt=TASKS.c.attempt - int(refund), crashes=TASKS.c.crashes + int(crashed), **forgotten
-        )
-        clear = update(TASK_PROGRESS).where(TASK_PROGRESS.c.task_id == lease.task_id).values(payload=None)
-        events = [NewEvent(EventType.QUEUE)]
-
-        def work(connection: Connection) -> Row:
-            row = fenced(connection, change, lease, sources_of(TaskStatus.QUEUE))
-            log(connection, row, events)
-            connection.execute(clear)
-            clear_preview(connection, lease.task_id)
-            drop_outputs(connection, lease.task_id)
-            connection.execute(delete(TASK_RECEIPTS).where(TASK_RECEIPTS.c.task_id == lease.task_id))
-            return row
-
-        self._doubts.write(lease, events, work)
+        return self._database.write(lambda connection: write_kill(connection, killed, ago))
 
     def renew(self, leases: Collection[Lease], seconds: float) -> frozenset[TaskId]:
         """See `TaskStore.renew`."""

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, literal, or_, select, update
@@ -17,6 +17,7 @@ from server.domain.errors import LeaseLost
 from server.domain.types import ProjectId, TaskId
 from server.domain.webhook import (
     Attempt,
+    Backlog,
     Due,
     Verdict,
     Webhook,
@@ -46,6 +47,10 @@ def owe(connection: Connection, task_id: TaskId, url: str) -> None:
         "next_at": Now(),
     }
     connection.execute(insert(WEBHOOKS).values(values))
+
+
+BACKLOG: Final = select(func.count(), Now() - func.min(WEBHOOKS.c.next_at)).where(WEBHOOKS.c.next_at.is_not(None))
+GIVEN_UP: Final = select(func.count()).where(WEBHOOKS.c.state == WebhookState.FAILED.value)
 
 
 class SqlWebhookStore:
@@ -129,6 +134,16 @@ class SqlWebhookStore:
         """See `WebhookStore.recent`."""
         query = select(WEBHOOKS).order_by(WEBHOOKS.c.id.desc()).limit(limit)
         return self._read(query.where(WEBHOOKS.c.state == WebhookState.FAILED.value) if failed else query)
+
+    def backlog(self) -> Backlog:
+        """See `WebhookStore.backlog`."""
+
+        def work(connection: Connection) -> Backlog:
+            waiting, overdue = connection.execute(BACKLOG).one()
+            given_up: int = connection.execute(GIVEN_UP).scalar_one()
+            return Backlog(waiting=waiting, overdue=max(0.0, overdue or 0.0), given_up=given_up)
+
+        return self._database.read(work)
 
     def redeliver(self, webhook_id: WebhookId) -> bool:
         """See `WebhookStore.redeliver`."""

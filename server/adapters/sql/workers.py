@@ -8,11 +8,15 @@ from sqlalchemy import Connection, Double, Row, bindparam, delete, func, insert,
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now
 from server.adapters.sql.tables import TASKS, WORKERS
+from server.domain.report import read_report, report_json
 from server.domain.types import WorkerId
 from server.domain.worker import Seen, Wish, Worker, WorkerState
 
+_SILENT: Final = Now() - WORKERS.c.beat_at
 _ALIVE: Final = (
-    select(WORKERS).where(WORKERS.c.beat_at >= Now() - bindparam("within", type_=Double)).order_by(WORKERS.c.id)
+    select(WORKERS, _SILENT.label("silent"))
+    .where(WORKERS.c.beat_at >= Now() - bindparam("within", type_=Double))
+    .order_by(WORKERS.c.id)
 )
 _HELD: Final = (
     select(func.count())
@@ -20,7 +24,7 @@ _HELD: Final = (
     .where(TASKS.c.lease_token.is_not(None), TASKS.c.worker_id == WORKERS.c.id)
     .scalar_subquery()
 )
-_SEEN: Final = select(WORKERS, (Now() - WORKERS.c.beat_at).label("silent"), _HELD.label("tasks")).order_by(
+_SEEN: Final = select(WORKERS, _SILENT.label("silent"), _HELD.label("tasks")).order_by(
     WORKERS.c.name, WORKERS.c.host, WORKERS.c.pid
 )
 
@@ -41,6 +45,7 @@ class SqlWorkerRegistry:
             "device": worker.device,
             "state": worker.state.value,
             "beat_at": Now(),
+            "report": report_json(worker.report),
         }
 
         def work(connection: Connection) -> Wish | None:
@@ -74,10 +79,7 @@ class SqlWorkerRegistry:
     def seen(self) -> Sequence[Seen]:
         """Return every worker that has a row, also those that were killed, by name."""
         rows = self._database.read(lambda connection: connection.execute(_SEEN).all())
-        return [
-            Seen(worker=_worker(row), silent=row.silent, wish=Wish(row.wish) if row.wish else None, tasks=row.tasks)
-            for row in rows
-        ]
+        return [Seen(worker=_worker(row), wish=Wish(row.wish) if row.wish else None, tasks=row.tasks) for row in rows]
 
 
 def _worker(row: Row[Any]) -> Worker:
@@ -89,4 +91,6 @@ def _worker(row: Row[Any]) -> Worker:
         engine=row.engine,
         device=row.device,
         state=WorkerState(row.state),
+        report=read_report(row.report),
+        silent=max(0.0, row.silent),
     )

@@ -26,6 +26,7 @@ def page_calls() -> Sequence[Call]:
         _cover(),
         _healthz(),
         _readyz(),
+        _metrics(),
         _read("/openapi.json", "Read this document.", "application/json", {"type": "object"}),
         _read("/docs", "Read this document as a page.", "text/html", {"type": "string"}),
         _read("/docs/page.css", "Read the page's style.", "text/css", {"type": "string"}),
@@ -84,6 +85,23 @@ def _readyz() -> Call:
             503: Answer(description="It can't; `trouble` says why.", schema={"oneOf": [ready, errors]}),
         },
         examples=(Example(name="ready", summary="It can", answer={"ok": True, "trouble": None}),),
+    )
+
+
+def _metrics() -> Call:
+    told: Wire = {"type": "string"}
+    return Call(
+        method="get",
+        path="/metrics",
+        tag="Probes",
+        name="metrics",
+        summary="Read figures for Prometheus: with a bearer token where one is set, else from this machine.",
+        answers={
+            200: Answer(description="Prometheus's text format.", media_types=(_TEXT,), schema=told),
+            401: Answer(description="The bearer token is missing or wrong.", media_types=(_TEXT,), schema=told),
+            403: Answer(description="No token is set, and this is another machine.", media_types=(_TEXT,), schema=told),
+        },
+        common=COMMON,
     )
 
 

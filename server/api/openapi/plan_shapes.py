@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from server.api.openapi.pieces import anything, fields, integer, listed, text
+from server.api.openapi.pieces import TEXT, anything, fields, integer, listed, text
 from server.api.wire import Wire
 from server.services.foresee import LoraSight
 
@@ -20,6 +20,16 @@ _TIMESTEPS: Final = fields(
         "refiner": listed(_NUMBER, "Of one sample, highest first; empty without the refiner."),
     }
 )
+_MEMORY: Final = fields(
+    {
+        "dtype": text("Of the UNets: the setting's, or what the worker's device asks for; without one a GPU's."),
+        "weights": integer("Bytes of all weights."),
+        "drawing": integer("Bytes of the largest forward or decode beside them, at the size that is drawn."),
+        "resident": integer("Bytes that the device takes with all weights on it."),
+        "offload": integer("Bytes that it takes with `EASEL_MEMORY=offload`; not on a CPU."),
+    },
+    optional=["offload"],
+)
 _LORA: Final = fields(
     {
         "name": text("As it is installed."),
@@ -36,6 +46,7 @@ _PLAN: Final[Wire] = {
     "samples": integer("How many pictures."),
     "drawn": _SIZE,
     "delivered": _SIZE,
+    "installedloras": listed(TEXT, "LoRAs that prompts may name here: 500 at most."),
     "loras": listed(_LORA, "Those of the model, of the selections and of the prompt."),
     "prompt": anything(
         "How both prompts are read: `tokens` of each chunk, `weights`, `breaks`; `chunks` of 75 tokens. Tokens are "
@@ -49,10 +60,11 @@ _PLAN: Final[Wire] = {
     "handover": integer("The timestep below which the refiner takes over; only with the refiner."),
     "timesteps": _TIMESTEPS,
     "estimatedseconds": _number("How long drawing may take, by the latest tasks of the model."),
+    "estimatedmemory": _MEMORY,
     "queueposition": integer("Where it would stand; 1 is next."),
     "estimatedwait": _number("Seconds until it may start."),
 }
 _STEPS: Final = ["base", "refiner", "steps", "unetevaluations", "handover", "timesteps"]
 SCHEMAS: Final[Wire] = {
-    "Plan": fields(_PLAN, optional=[*_STEPS, "estimatedseconds", "queueposition", "estimatedwait"]),
+    "Plan": fields(_PLAN, optional=[*_STEPS, "estimatedseconds", "estimatedmemory", "queueposition", "estimatedwait"]),
 }

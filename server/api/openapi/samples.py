@@ -25,6 +25,7 @@ PLAN: Final[dict[str, object]] = {
     "samples": 1,
     "drawn": {"width": 512, "height": 512},
     "delivered": {"width": 512, "height": 512},
+    "installedloras": ["Studio-Trigger"],
     "loras": [],
     "prompt": {
         "prompt": {"weights": [], "breaks": 0, "tokens": [7], "leftOut": 0},
@@ -38,6 +39,13 @@ PLAN: Final[dict[str, object]] = {
     "unetevaluations": 10,
     "timesteps": {"base": [801, 601, 401, 201, 1], "refiner": []},
     "estimatedseconds": 9.4,
+    "estimatedmemory": {
+        "dtype": "float16",
+        "weights": 7_103_000_000,
+        "drawing": 3_221_225_472,
+        "resident": 11_666_402_752,
+        "offload": 6_900_000_000,
+    },
     "queueposition": 2,
     "estimatedwait": 12.0,
 }

@@ -60,6 +60,7 @@ _RESULT: Final[Wire] = {
     "modelslugowner": text("Owner of the model."),
     "modelslugproject": text("Name of the model."),
     "modeldescription": text("What the model is."),
+    "seed": text("The seed of the first picture, drawn at Run where none was sent; easel's own."),
     "attempt": integer("How often a worker has begun it; easel's own."),
     "outputsremoved": text("One sentence on why the outputs are gone; easel's own."),
     "receipt": anything(

@@ -23,6 +23,7 @@ _PAGE: Final = inputs(
         "limit": number_or_text("How many tasks to return: 1 to 100, 20 by default."),
         "order": text("`DESC`, the newest first, by default; or `ASC`."),
         "modelName": text("A part of the model's name or title."),
+        "status": text("Statuses, separated by commas; all by default. easel's own."),
     }
 )
 _TASKS: Final[Wire] = {

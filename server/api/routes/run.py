@@ -11,7 +11,7 @@ from server.api.received import RunCall
 from server.api.wire import Wire
 from server.services.foresee import Surroundings, foresee
 from server.services.run_files import Arrivals
-from server.services.submit import Submission, accept, submit
+from server.services.submit import Accepted, Submission, accept, submit
 
 router = APIRouter()
 
@@ -19,8 +19,13 @@ router = APIRouter()
 @router.post("/v1/Run/{owner}/{model}")
 def run(owner: str, model: str, request: Request, call: RunCall) -> JSONResponse:
     """Queue a task; answers at once with its id and token."""
-    wiring, asked = call.wiring, _submission(owner, model, request, call)
-    task = submit(wiring.tasks, wiring.wakeups, wiring.catalogue, wiring.screen, asked, work_limit=wiring.work_limit)
+    wiring = call.wiring
+
+    def check() -> tuple[Submission, Accepted]:
+        asked = _submission(owner, model, request, call)
+        return asked, accept(wiring.tasks, wiring.catalogue, wiring.screen, asked, work_limit=wiring.work_limit)
+
+    task = submit(wiring.tasks, wiring.wakeups, *wiring.reads.at_once(check))
     # A response as it is: FastAPI would check a dictionary against its annotation, on a thread of its own.
     wire: Wire = {"errors": [], "taskid": str(task.id), "socketaccesstoken": task.token, "result": True}
     return JSONResponse(wire)

@@ -1,5 +1,6 @@
 """POST /v1/Task/Detail, List, Cancel and Kill."""
 
+import re
 from collections.abc import Sequence
 
 from fastapi import APIRouter
@@ -12,7 +13,9 @@ from server.api.expectations import expectation_of, expectation_wire
 from server.api.webhook_wire import webhooks_wire
 from server.api.wire import Wire, task_wire
 from server.api.wiring import Wiring
+from server.domain.lifecycle import TaskStatus
 from server.domain.task import Task
+from server.domain.types import JsonValue
 from server.ports import PageQuery
 from server.services.find import find_task
 from server.services.stop import cancel, kill
@@ -80,7 +83,14 @@ def _query(body: Fields, catalogue: Catalogue) -> PageQuery:
         ascending=str(body.get("order", "")).upper() == "ASC",
         model=model,
         or_models=frozenset(titled) if model else frozenset(),
+        statuses=_statuses(body.get("status")),
     )
+
+
+def _statuses(given: JsonValue) -> frozenset[TaskStatus]:
+    """Read which statuses are wanted: names in a text, or a list of them; easel's own."""
+    names = re.split(r"[\s,]+", given) if isinstance(given, str) else given if isinstance(given, Sequence) else ()
+    return frozenset(status for status in TaskStatus if status.value in names)
 
 
 def _count(value: object, default: int) -> int:

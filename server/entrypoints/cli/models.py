@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from models.card import Card
 from models.layouts import Found, scan
 from models.prompt import split_lora_tags
 from models.recognise import Recognised, Role, Unusable, recognise
 from models.registry import Adopted, RegistryError, check_name
+from models.safetensors_header import SUFFIX
 from models.shipped import MINIATURE, weights_for
-from models.tensor_header import SUFFIX
 from models.weights import Missing, WeightSet, pull_command
 from server.adapters.model_store import LocalModelStore
 from server.entrypoints.cli import models_check, models_pull
@@ -154,11 +154,12 @@ def _ask_for(card: Card, lora: str) -> str:
 
 
 def _shelf(found: Sequence[Found]) -> Table:
-    table = Table("name", "what", "where")
+    table = Table("name", "what", Column("MB", justify="right"), "where")
     for each in found:
         try:
-            what = recognise(each.path).words
+            recognised = recognise(each.path)
+            what, size = escape(recognised.words), f"{recognised.size / 1e6:,.1f}"
         except Unusable as error:
-            what = f"[red]{escape(str(error).replace(f'{each.path} ', ''))}[/]"
-        table.add_row(escape(each.name), what, escape(str(each.path)))
+            what, size = f"[red]{escape(str(error).replace(f'{each.path} ', ''))}[/]", ""
+        table.add_row(escape(each.name), what, size, escape(str(each.path)))
     return table

@@ -26,7 +26,7 @@ def list_workers() -> None:
     for each in seen:
         worker = each.worker
         state = _state(each, settings.lease_seconds)
-        beat = f"{max(0, round(each.silent))} s ago"
+        beat = f"{round(each.worker.silent)} s ago"
         table.add_row(worker.name, worker.host, str(worker.pid), worker.device, state, str(each.tasks), beat)
     Console(soft_wrap=True).print(table if seen else "There are none. Start one with: easel worker")
 
@@ -51,7 +51,7 @@ def resume(name: _Name) -> None:
 
 
 def _state(seen: Seen, lease: float) -> str:
-    if seen.silent > lease:
+    if seen.worker.silent > lease:
         return "silent"
     if seen.worker.state is WorkerState.DRAINING and not seen.tasks:
         return "drained"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from pipelines.contract import Engine, EngineEvent, EngineFacts, GenerationRequest, SampleDone, Stepped
+from pipelines.contract import Engine, EngineEvent, EngineFacts, GenerationRequest, SampleDone, Stepped, Vitals
 from server.entrypoints.faults.points import Faults, Point
 
 
@@ -34,6 +34,11 @@ class FaultyEngine:
     def facts(self) -> EngineFacts:
         """See `Engine.facts`."""
         return self._engine.facts
+
+    @property
+    def vitals(self) -> Vitals:
+        """See `Engine.vitals`."""
+        return self._engine.vitals
 
     @property
     def capacity(self) -> int:

@@ -31,16 +31,15 @@ class Point(StrEnum):
     # the supervisor
     CLAIMED = "claimed"  # a claim is committed, the supervisor does not know of it yet
     ACCEPTED = "accepted"  # it does, and has said nothing
-    PREPROCESSING = "preprocessing"  # `task_preprocess_start` is committed
+    PREPROCESSING = "preprocessing"  # `task_preprocess_start` is committed, and what could be told with it
     ASSIGNED = "assigned"  # `task_assign` is committed
     HEARTBEAT = "heartbeat"  # leases are about to be renewed
     WITHDRAWING = "withdrawing"  # a killed drawing is about to be withdrawn from the engine
     HANDING_BACK = "handing_back"  # a draining worker, or one whose child died, is about to requeue a task
     FILE_HALF = "file_half"  # half of a picture is in its temporary file
     FILE_NAMED = "file_named"  # a picture has its name, but no row
-    ENDED = "ended"  # `task_end` is committed, the rest of the story is not
     FINISHED = "finished"  # the terminal status is committed, the worker has not cleaned up
-    WRITING = "writing"  # any write of a task's story is about to begin
+    WRITING = "writing"  # any transaction of a task's story is about to begin
     # the engine child
     LOADING = "loading"  # weights are about to be loaded
     STEP = "step"  # a step is done, nobody knows

@@ -1,30 +1,29 @@
 """The real things behind the ports, with crash points around them."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pipelines.contract import Command, Withdraw
 from server.adapters.outbound.sender import HttpWebhookSender
 from server.adapters.sql.engines import Database
 from server.adapters.sql.tasks import SqlTaskStore
 from server.domain.errors import FilesAway, LeaseLost
-from server.domain.events import NewEvent
 from server.domain.lifecycle import TaskStatus
 from server.domain.quota import Quota
-from server.domain.task import Claimed, Ending, Lease, NewTask, StoredFile, Task
-from server.domain.types import JsonObject, ProjectId, TaskId, WorkerId
+from server.domain.task import Claimed, Lease, NewTask, Task
+from server.domain.types import ProjectId, TaskId, WorkerId
 from server.domain.webhook import Answer
+from server.domain.writes import Move, Requeue, Write
 from server.entrypoints.faults.points import Faults, Point
 from server.ports.files import FileStore, FileWriter
 from server.ports.webhooks import WebhookSender
 from server.worker.engine_process import EngineProcess
 
-_BEFORE = {TaskStatus.PREPROCESS_START: Point.ACCEPTED}
+_BEFORE = {TaskStatus.PREPROCESS_START.value: Point.ACCEPTED, Requeue.__name__: Point.HANDING_BACK}
 _AFTER = {
-    TaskStatus.PREPROCESS_START: Point.PREPROCESSING,
-    TaskStatus.ASSIGN: Point.ASSIGNED,
-    TaskStatus.END: Point.ENDED,
-    TaskStatus.POSTPROCESS_END: Point.FINISHED,
+    TaskStatus.PREPROCESS_START.value: Point.PREPROCESSING,
+    TaskStatus.ASSIGN.value: Point.ASSIGNED,
+    TaskStatus.POSTPROCESS_END.value: Point.FINISHED,
 }
 
 
@@ -71,52 +70,33 @@ class FaultyTasks(SqlTaskStore):
         self._faults.reach(Point.HEARTBEAT)
         return super().renew(leases, seconds)
 
-    def move(
-        self, lease: Lease, to: TaskStatus, *, before: Sequence[NewEvent] = (), ending: Ending | None = None
-    ) -> None:
-        """See `TaskStore.move`."""
-        if to in _BEFORE and lease.token not in self._rescuing:
-            self._faults.reach(_BEFORE[to])
-        self._write(lease, to.value, lambda: super(FaultyTasks, self).move(lease, to, before=before, ending=ending))
-        if to in _AFTER:
-            self._faults.reach(_AFTER[to])
-
-    def append(self, lease: Lease, events: Sequence[NewEvent]) -> None:
-        """See `TaskStore.append`."""
-        self._write(lease, "append", lambda: super(FaultyTasks, self).append(lease, events))
-
-    def report(self, lease: Lease, payload: JsonObject) -> None:
-        """See `TaskStore.report`."""
-        self._write(lease, "report", lambda: super(FaultyTasks, self).report(lease, payload))
-
-    def write_receipt(self, lease: Lease, body: JsonObject) -> None:
-        """See `TaskStore.write_receipt`."""
-        self._write(lease, "write_receipt", lambda: super(FaultyTasks, self).write_receipt(lease, body))
-
-    def add_file(self, lease: Lease, file: StoredFile) -> None:
-        """See `TaskStore.add_file`."""
-        self._write(lease, "add_file", lambda: super(FaultyTasks, self).add_file(lease, file))
-
-    def requeue(self, lease: Lease, *, crashed: bool = False, refund: bool = False) -> None:
-        """See `TaskStore.requeue`."""
-        if lease.token not in self._rescuing:
-            self._faults.reach(Point.HANDING_BACK)
-        self._write(lease, "requeue", lambda: super(FaultyTasks, self).requeue(lease, crashed=crashed, refund=refund))
+    def write(self, lease: Lease, writes: Sequence[Write]) -> None:
+        """See `TaskStore.write`."""
+        told = [_name(write) for write in writes]
+        rescuing = lease.token in self._rescuing
+        for name in () if rescuing else told:
+            if name in _BEFORE:
+                self._faults.reach(_BEFORE[name])
+        self._faults.reach(Point.SWEEPING if rescuing else Point.WRITING)
+        said = {"write": lease.task_id, "attempt": lease.attempt, "token": lease.token[:8], "verb": " ".join(told)}
+        began = time.monotonic()
+        try:
+            super().write(lease, writes)
+        except LeaseLost:
+            self._faults.tell(**said, at=began, refused=True)
+            raise
+        self._faults.tell(**said, at=began)
+        for name in told:
+            if name in _AFTER:
+                self._faults.reach(_AFTER[name])
 
     def _granted(self, claimed: Claimed) -> None:
         lease = claimed.lease
         self._faults.tell(grant=lease.task_id, attempt=lease.attempt, token=lease.token[:8], at=time.monotonic())
 
-    def _write(self, lease: Lease, verb: str, write: Callable[[], None]) -> None:
-        self._faults.reach(Point.SWEEPING if lease.token in self._rescuing else Point.WRITING)
-        said = {"write": lease.task_id, "attempt": lease.attempt, "token": lease.token[:8], "verb": verb}
-        began = time.monotonic()
-        try:
-            write()
-        except LeaseLost:
-            self._faults.tell(**said, at=began, refused=True)
-            raise
-        self._faults.tell(**said, at=began)
+
+def _name(write: Write) -> str:
+    return write.to.value if isinstance(write, Move) else type(write).__name__
 
 
 class FaultyFiles:

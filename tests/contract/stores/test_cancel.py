@@ -9,6 +9,7 @@ from server.domain.errors import LeaseLost
 from server.domain.events import EventType, NewEvent
 from server.domain.lifecycle import LEASED, RUNNING, TERMINAL, TaskStatus, sources_of
 from server.domain.types import TaskId
+from server.domain.writes import AddFile, Move
 from tests.stores import SUCCESS, Stores, picture
 
 EVERYTHING = frozenset(TaskStatus)
@@ -53,7 +54,7 @@ def test_a_cancelled_task_is_not_claimed_and_cancelled_once(stores: Stores):
 
 def test_a_killed_task_keeps_what_was_finished(stores: Stores):
     lease = stores.claimed().lease
-    stores.tasks.add_file(lease, file := picture())
+    stores.tasks.write(lease, [AddFile(file := picture())])
     killed = stores.tasks.cancel(lease.task_id, RUNNING)
     assert [kept.key for kept in killed.partial_outputs] == [file.key]
 
@@ -75,7 +76,7 @@ def _kill_and_end(stores: Stores):
     def end():
         start.wait()
         try:
-            stores.tasks.move(lease, TaskStatus.END, before=[NewEvent(EventType.OUTPUT_FULL)], ending=SUCCESS)
+            stores.tasks.write(lease, [Move(TaskStatus.END, before=[NewEvent(EventType.OUTPUT_FULL)], ending=SUCCESS)])
         except LeaseLost:
             return False
         return True

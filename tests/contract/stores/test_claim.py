@@ -7,6 +7,7 @@ from threading import Barrier
 from server.domain.events import EventType
 from server.domain.lifecycle import RUNNING, TaskStatus
 from server.domain.types import WorkerId
+from server.domain.writes import Requeue
 from tests.stores import MODEL, WORKER, Stores
 
 
@@ -102,7 +103,7 @@ class TestTurns:
         project = stores.project()
         first = stores.submit(project)
         stores.submit(project)
-        stores.tasks.requeue(stores.claim().lease)
+        stores.tasks.write(stores.claim().lease, [Requeue()])
         assert stores.claim().task.id == first.id
 
     def test_two_runs_at_once_take_two_turns(self, stores: Stores):

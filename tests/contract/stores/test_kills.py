@@ -7,6 +7,7 @@ import pytest
 from server.domain.kill import Killed, Means
 from server.domain.lifecycle import RUNNING, TaskStatus
 from server.domain.task import Lease
+from server.domain.writes import Requeue
 from server.ports import PageQuery
 from tests.stores import Stores
 
@@ -79,7 +80,7 @@ def test_neither_does_another_attempt_or_a_missing_task(stores: Stores):
 
 def test_nor_one_that_was_cancelled_back_in_the_queue(stores: Stores):
     lease = stores.claimed().lease
-    stores.tasks.requeue(lease, crashed=True)
+    stores.tasks.write(lease, [Requeue(crashed=True)])
     assert stores.tasks.cancel(lease.task_id, [TaskStatus.QUEUE])
     stores.tasks.write_kill(killed(lease), 0.0)
 

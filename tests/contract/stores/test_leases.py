@@ -8,6 +8,7 @@ import pytest
 
 from server.domain.lifecycle import FINISHING, LEASED, RUNNING, TERMINAL, TaskStatus
 from server.domain.types import WorkerId
+from server.domain.writes import AddFile, Move, Requeue
 from tests.stores import MODEL, WORKER, Stores, picture
 
 OTHER = WorkerId("worker-2")
@@ -28,7 +29,7 @@ def test_a_lease_is_not_taken_before_it_runs_out(stores: Stores):
 @pytest.mark.parametrize("seconds", [0, -0.5, -1000])
 def test_a_lease_that_ran_out_is_taken_over_under_a_fresh_one(stores: Stores, seconds: float):
     claimed = stores.claimed(seconds=seconds)
-    stores.tasks.add_file(claimed.lease, picture())
+    stores.tasks.write(claimed.lease, [AddFile(picture())])
     before = stores.story(claimed.task.id)
     (taken,) = stores.tasks.take_over(OTHER, 60)
 
@@ -78,10 +79,10 @@ def test_what_was_taken_over_can_be_finished(stores: Stores):
         stores.tasks.renew([lease], -1)
     for claimed in stores.tasks.take_over(OTHER, 60):
         if claimed.task.status in RUNNING:
-            stores.tasks.move(claimed.lease, TaskStatus.END)
+            stores.tasks.write(claimed.lease, [Move(TaskStatus.END)])
         if claimed.task.status is not TaskStatus.POSTPROCESS_START:
-            stores.tasks.move(claimed.lease, TaskStatus.POSTPROCESS_START)
-        stores.tasks.move(claimed.lease, TaskStatus.POSTPROCESS_END)
+            stores.tasks.write(claimed.lease, [Move(TaskStatus.POSTPROCESS_START)])
+        stores.tasks.write(claimed.lease, [Move(TaskStatus.POSTPROCESS_END)])
         assert stores.task(claimed.task.id).terminal
 
 
@@ -95,13 +96,13 @@ def test_a_lease_that_ran_out_but_was_not_taken_over_is_still_held(stores: Store
     lease = stores.claimed(seconds=-1).lease
     assert stores.tasks.held([lease]) == {lease.task_id}
     assert stores.tasks.renew([lease], -1) == {lease.task_id}
-    stores.tasks.move(lease, TaskStatus.PREPROCESS_START)
+    stores.tasks.write(lease, [Move(TaskStatus.PREPROCESS_START)])
 
 
 def test_of_many_only_those_still_held_are_returned(stores: Stores):
     held, cancelled, requeued = _claims(stores, [60, 60, 60])
     stores.tasks.cancel(cancelled.task.id, RUNNING)
-    stores.tasks.requeue(requeued.lease)
+    stores.tasks.write(requeued.lease, [Requeue()])
     leases = [held.lease, cancelled.lease, requeued.lease]
     assert stores.tasks.held(leases) == {held.task.id}
     assert stores.tasks.renew(leases, 60) == {held.task.id}
@@ -110,7 +111,7 @@ def test_of_many_only_those_still_held_are_returned(stores: Stores):
 
 def test_a_fresh_claim_after_a_requeue_runs_on_its_own_lease(stores: Stores):
     lease = stores.claimed(seconds=-1).lease
-    stores.tasks.requeue(lease)
+    stores.tasks.write(lease, [Requeue()])
     assert stores.tasks.take_over(OTHER, 60) == []
     stores.claim(seconds=60)
     assert stores.tasks.take_over(OTHER, 60) == []

@@ -14,6 +14,7 @@ from server.domain.events import EventType, NewEvent
 from server.domain.lifecycle import LEASED, RUNNING, TRANSITIONS, TaskStatus
 from server.domain.task import Lease
 from server.domain.types import WorkerId
+from server.domain.writes import AddFile, Move, Report, Requeue
 from tests.stores import MODEL, WORKER, Stores, memory_stores, open_sql_stores, picture, sqlite_url
 
 STATUS_EVENTS = {EventType.of(status) for status in TaskStatus}
@@ -62,7 +63,9 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(to=st.sampled_from(sorted(set(TaskStatus) - {TaskStatus.QUEUE})), more=st.integers(0, 2))
     def move(self, to: TaskStatus, more: int):
         before = [NewEvent(EventType.OUTPUT, number) for number in range(more)]
-        if self._try(to in TRANSITIONS[self.status], lambda lease: self.stores.tasks.move(lease, to, before=before)):
+        if self._try(
+            to in TRANSITIONS[self.status], lambda lease: self.stores.tasks.write(lease, [Move(to, before=before)])
+        ):
             self.status = to
             self.seq += more + 1
             if to not in LEASED:
@@ -78,7 +81,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(crashed=st.booleans(), refund=st.booleans())
     def requeue(self, crashed, refund):
         def verb(lease: Lease):
-            self.stores.tasks.requeue(lease, crashed=crashed, refund=refund)
+            self.stores.tasks.write(lease, [Requeue(crashed=crashed, refund=refund)])
 
         if self._try(self.status in RUNNING, verb):
             self.status = TaskStatus.QUEUE
@@ -106,12 +109,12 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule()
     def report(self):
-        if self._try(self.status in LEASED, lambda lease: self.stores.tasks.report(lease, {"n": 1})):
+        if self._try(self.status in LEASED, lambda lease: self.stores.tasks.write(lease, [Report({"n": 1})])):
             self.version += 1
 
     @rule(sample=st.integers(0, 1))
     def add_file(self, sample: int):
-        if self._try(self.status in RUNNING, lambda lease: self.stores.tasks.add_file(lease, picture(sample))):
+        if self._try(self.status in RUNNING, lambda lease: self.stores.tasks.write(lease, [AddFile(picture(sample))])):
             self.files |= 1 << sample
 
     @invariant()

@@ -10,6 +10,7 @@ from server.domain.lifecycle import TaskStatus
 from server.domain.project import Project
 from server.domain.quota import UNLIMITED
 from server.domain.types import WorkerId
+from server.domain.writes import Move, Requeue
 from tests.stores import MODEL, WORKER, Stores
 
 
@@ -115,15 +116,15 @@ class TestRunning:
 
         limited.drive(held.lease, TaskStatus.END)
         assert limited.tasks.claim(WORKER, [MODEL], 60) is None, "until its story is told"
-        limited.tasks.move(held.lease, TaskStatus.POSTPROCESS_START)
-        limited.tasks.move(held.lease, TaskStatus.POSTPROCESS_END)
+        limited.tasks.write(held.lease, [Move(TaskStatus.POSTPROCESS_START)])
+        limited.tasks.write(held.lease, [Move(TaskStatus.POSTPROCESS_END)])
         assert limited.claim().task.id == mine[1].id
 
     def test_a_requeued_or_killed_task_makes_room(self, stores: Stores):
         limited = stores.with_quota(running=1)
         project = limited.project()
         first, second = limited.submit(project), limited.submit(project)
-        limited.tasks.requeue(limited.claim().lease)
+        limited.tasks.write(limited.claim().lease, [Requeue()])
         assert limited.claim().task.id == first.id
         limited.tasks.cancel(first.id, {TaskStatus.ACCEPT})
         assert limited.claim().task.id == second.id
@@ -153,7 +154,7 @@ class TestRunning:
         assert len(waiting) == 6
         assert waiting == sorted(waiting, key=lambda task: (task.turn, task.id))
         assert blocked.id not in {task.project_id for task in waiting}
-        stores.tasks.requeue(held.lease)
+        stores.tasks.write(held.lease, [Requeue()])
         assert stores.claim().task.id == held.task.id
 
     def test_models_of_others_do_not_hide_a_task(self, stores: Stores):

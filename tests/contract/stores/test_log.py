@@ -7,13 +7,14 @@ from server.domain.events import EventType, NewEvent
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import Head
 from server.domain.types import TaskId
+from server.domain.writes import Append, Move, Report
 from tests.stores import PATH, Stores
 
 
 def test_heads_say_how_far_each_task_has_come(stores: Stores):
     lease = stores.claimed().lease
-    stores.tasks.report(lease, {"step": 1})
-    stores.tasks.report(lease, {"step": 2})
+    stores.tasks.write(lease, [Report({"step": 1})])
+    stores.tasks.write(lease, [Report({"step": 2})])
     queued = stores.submit()
 
     assert stores.log.heads([lease.task_id, queued.id, TaskId(4711)]) == {
@@ -40,9 +41,9 @@ def test_a_story_begins_after_what_is_known(stores: Stores):
 
 def test_appended_events_take_the_next_numbers(stores: Stores):
     lease = stores.claimed().lease
-    stores.tasks.append(lease, [NewEvent(EventType.OUTPUT, number) for number in range(3)])
-    stores.tasks.append(lease, [])
-    stores.tasks.append(lease, [NewEvent(EventType.ERROR, "last")])
+    stores.tasks.write(lease, [Append([NewEvent(EventType.OUTPUT, number) for number in range(3)])])
+    stores.tasks.write(lease, [Append([])])
+    stores.tasks.write(lease, [Append([NewEvent(EventType.ERROR, "last")])])
     story = stores.story(lease.task_id, after=2)
 
     assert [(event.seq, event.message) for event in story.events] == [(3, 0), (4, 1), (5, 2), (6, "last")]
@@ -52,7 +53,7 @@ def test_appended_events_take_the_next_numbers(stores: Stores):
 def test_messages_come_back_as_they_were(stores: Stores):
     lease = stores.claimed().lease
     messages = [None, True, 0, -1.5, "", '"quoted"', "null", "12", "\u2028 \U0001f98a", [], {}, {"a": [{"b": None}]}]
-    stores.tasks.append(lease, [NewEvent(EventType.OUTPUT, message) for message in messages])
+    stores.tasks.write(lease, [Append([NewEvent(EventType.OUTPUT, message) for message in messages])])
     assert [event.message for event in stores.story(lease.task_id, after=2).events] == messages
 
 
@@ -60,7 +61,7 @@ def test_progress_is_one_overwritten_row_outside_the_log(stores: Stores):
     lease = stores.claimed().lease
     assert stores.story(lease.task_id).progress is None
     for step in range(1, 4):
-        stores.tasks.report(lease, {"step": step})
+        stores.tasks.write(lease, [Report({"step": step})])
         progress = stores.story(lease.task_id).progress
         assert (progress.version, progress.attempt, progress.payload) == (step, 1, {"step": step})
     assert stores.task(lease.task_id).last_seq == 2
@@ -68,7 +69,7 @@ def test_progress_is_one_overwritten_row_outside_the_log(stores: Stores):
 
 def test_progress_may_be_empty(stores: Stores):
     lease = stores.claimed().lease
-    stores.tasks.report(lease, {})
+    stores.tasks.write(lease, [Report({})])
     assert stores.story(lease.task_id).progress.payload == {}
 
 
@@ -88,8 +89,8 @@ def test_a_story_is_one_moment(stores: Stores):
         try:
             for status in PATH[2:]:
                 for number in range(4):
-                    stores.tasks.append(lease, [NewEvent(EventType.OUTPUT, number)] * 2)
-                stores.tasks.move(lease, status, before=[NewEvent(EventType.OUTPUT, "before")])
+                    stores.tasks.write(lease, [Append([NewEvent(EventType.OUTPUT, number)] * 2)])
+                stores.tasks.write(lease, [Move(status, before=[NewEvent(EventType.OUTPUT, "before")])])
         finally:
             over.set()
     statuses = {EventType.of(status) for status in TaskStatus}
@@ -104,8 +105,8 @@ def test_writers_at_once_leave_no_gap(stores: Stores):
 
     def write(number: int):
         for _ in range(10):
-            stores.tasks.append(lease, [NewEvent(EventType.OUTPUT, number)] * 2)
-            stores.tasks.report(lease, {"of": number})
+            stores.tasks.write(lease, [Append([NewEvent(EventType.OUTPUT, number)] * 2)])
+            stores.tasks.write(lease, [Report({"of": number})])
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))

@@ -9,6 +9,7 @@ import pytest
 
 from server.adapters.files import LocalFiles
 from server.domain.lifecycle import FINISHING, RUNNING, TERMINAL, TaskStatus
+from server.domain.writes import AddFile, Requeue
 from server.services.retention import collect_orphans
 from tests.stores import Stores, picture
 
@@ -41,7 +42,7 @@ def test_a_worker_killed_between_the_file_and_its_row_leaves_nothing_for_ever(st
     lease = stores.claimed(seconds=60).lease
     uuid = stores.task(lease.task_id).uuid
     recorded, left = (write(files, f"outputs/{uuid}/{name}.png") for name in ("recorded", "left"))
-    stores.tasks.add_file(lease, replace(picture(0), key=recorded))
+    stores.tasks.write(lease, [AddFile(replace(picture(0), key=recorded))])
 
     assert collect_orphans(stores.keeper, files, HOUR) == 0  # its worker may only have lost the database for a while
     assert exists(files, left)
@@ -56,7 +57,7 @@ def test_a_picture_recorded_late_is_kept(stores: Stores, tmp_path: Path):
     lease = stores.claimed().lease
     key = write(files, f"outputs/{stores.task(lease.task_id).uuid}/late.png", age=5 * HOUR)
     collect_orphans(stores.keeper, files, HOUR)
-    stores.tasks.add_file(lease, replace(picture(0), key=key))
+    stores.tasks.write(lease, [AddFile(replace(picture(0), key=key))])
     stores.drive(lease, TaskStatus.POSTPROCESS_END)
     collect_orphans(stores.keeper, files, HOUR)
     assert exists(files, key)
@@ -83,7 +84,7 @@ def test_what_is_being_erased_is_the_erasers(stores: Stores):
     """It may be kept for a reader; only who erases looks for those."""
     lease = stores.claimed().lease
     key = f"outputs/{stores.task(lease.task_id).uuid}/dropped.png"
-    stores.tasks.add_file(lease, replace(picture(0), key=key))
-    stores.tasks.requeue(lease)
+    stores.tasks.write(lease, [AddFile(replace(picture(0), key=key))])
+    stores.tasks.write(lease, [Requeue()])
     assert key in stores.keeper.erasable()
     assert list(stores.keeper.orphans([key])) == []

@@ -7,6 +7,7 @@ from server.domain.lifecycle import RUNNING, TaskStatus
 from server.domain.preview import NewPreview
 from server.domain.task import Claimed, Lease
 from server.domain.types import TaskId
+from server.domain.writes import Move, Requeue
 from tests.stores import Stores, broken
 
 ENDED = (TaskStatus.END, TaskStatus.POSTPROCESS_END, TaskStatus.CANCEL)
@@ -96,7 +97,7 @@ def test_an_end_takes_everything_down(stores: Stores, status: TaskStatus):
         assert stores.tasks.cancel(lease.task_id, RUNNING)
     else:
         for to in (TaskStatus.END, TaskStatus.POSTPROCESS_START, TaskStatus.POSTPROCESS_END):
-            stores.tasks.move(lease, to)
+            stores.tasks.write(lease, [Move(to)])
             if to is status:
                 break
 
@@ -112,7 +113,7 @@ def test_a_requeue_takes_the_picture_down_and_the_next_attempt_is_watched(stores
     stores.previews.ask([first.task_id], 60)
     stores.previews.show(first, preview(1))
     [before] = stores.previews.latest({first.task_id: 0})
-    stores.tasks.requeue(first, crashed=True)
+    stores.tasks.write(first, [Requeue(crashed=True)])
     assert steps(stores, first.task_id) == []
 
     second = redrawn(stores)

@@ -8,6 +8,7 @@ from server.domain.errors import NotAuthorized
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import Ending
 from server.domain.types import ProjectId
+from server.domain.writes import Move, Requeue, WriteReceipt
 from tests.stores import MODEL, PATH, Stores
 
 
@@ -22,7 +23,7 @@ def test_how_many_come_before_in_the_order_of_the_claim(stores: Stores):
     claimed = stores.claim()
     assert stores.queue.sight(late, 100).ahead == 1
     assert stores.queue.sight(late, 100).running == 1
-    stores.tasks.requeue(claimed.lease)
+    stores.tasks.write(claimed.lease, [Requeue()])
     assert stores.queue.sight(late, 100).ahead == 2
 
 
@@ -67,12 +68,12 @@ def test_what_a_task_would_see_if_it_were_submitted_now(stores: Stores):
 def test_the_models_latest_successes_newest_first_with_their_receipts(stores: Stores):
     done = [stores.claimed().lease for _ in range(3)]
     for lease in done:
-        stores.tasks.write_receipt(lease, {"number": lease.task_id})
+        stores.tasks.write(lease, [WriteReceipt({"number": lease.task_id})])
         stores.drive(lease, TaskStatus.POSTPROCESS_END)
     failed = stores.claimed().lease
     for status in PATH[2 : PATH.index(TaskStatus.END)]:
-        stores.tasks.move(failed, status)
-    stores.tasks.move(failed, TaskStatus.END, ending=Ending("1", "no"))
+        stores.tasks.write(failed, [Move(status)])
+    stores.tasks.write(failed, [Move(TaskStatus.END, ending=Ending("1", "no"))])
     latest = stores.queue.latest(MODEL, 2)
     assert [task.id for task in latest] == [lease.task_id for lease in done[:0:-1]]
     assert [task.receipt for task in latest] == [{"number": task.id} for task in latest]

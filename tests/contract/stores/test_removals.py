@@ -10,6 +10,7 @@ from server.domain.errors import BadRequest
 from server.domain.files import Reason
 from server.domain.lifecycle import RUNNING, TERMINAL, TaskStatus
 from server.domain.types import TaskId
+from server.domain.writes import AddFile, Requeue
 from tests.contract.stores.test_uploads import add, reading, sent
 from tests.stores import Stores, new_task, picture
 
@@ -21,7 +22,7 @@ def drawn(stores: Stores, project=None, *, inputs=(), sizes=(10,), end=True):
     lease = stores.claim().lease
     assert lease.task_id == task.id
     for sample, size in enumerate(sizes):
-        stores.tasks.add_file(lease, replace(picture(sample), size=size))
+        stores.tasks.write(lease, [AddFile(replace(picture(sample), size=size))])
     if end:
         stores.drive(lease, TaskStatus.POSTPROCESS_END)
     return stores.task(task.id), lease
@@ -105,7 +106,7 @@ def test_the_bytes_of_a_forgotten_picture_stay_while_a_task_still_reads_them(sto
 
 def test_a_requeued_attempts_pictures_are_erasable(stores: Stores):
     task, lease = drawn(stores, end=False)
-    stores.tasks.requeue(lease)
+    stores.tasks.write(lease, [Requeue()])
     assert set(stores.keeper.erasable()) == keys(task)
 
 

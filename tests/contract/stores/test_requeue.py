@@ -4,6 +4,7 @@ import pytest
 
 from server.domain.events import EventType, NewEvent
 from server.domain.lifecycle import RUNNING, TaskStatus
+from server.domain.writes import AddFile, Append, Move, Report, Requeue
 from tests.stores import Stores, picture
 
 
@@ -11,9 +12,9 @@ def test_a_requeued_task_waits_as_if_new_but_remembers_its_tries(stores: Stores)
     lease = stores.claimed().lease
     stores.drive(lease, TaskStatus.START)
     submitted = stores.task(lease.task_id).times[TaskStatus.QUEUE]
-    stores.tasks.add_file(lease, file := picture())
-    stores.tasks.report(lease, {"step": 7})
-    stores.tasks.requeue(lease)
+    stores.tasks.write(lease, [AddFile(file := picture())])
+    stores.tasks.write(lease, [Report({"step": 7})])
+    stores.tasks.write(lease, [Requeue()])
     story = stores.story(lease.task_id)
 
     assert (story.task.status, story.task.attempt, story.task.crashes) == (TaskStatus.QUEUE, 1, 0)
@@ -33,7 +34,7 @@ def test_a_requeued_task_waits_as_if_new_but_remembers_its_tries(stores: Stores)
 )
 def test_attempts_and_crashes_are_counted_apart(stores: Stores, crashed, refund, attempt, crashes):
     lease = stores.claimed().lease
-    stores.tasks.requeue(lease, crashed=crashed, refund=refund)
+    stores.tasks.write(lease, [Requeue(crashed=crashed, refund=refund)])
     task = stores.task(lease.task_id)
     assert (task.attempt, task.crashes) == (attempt, crashes)
     again = stores.claim()
@@ -43,17 +44,17 @@ def test_attempts_and_crashes_are_counted_apart(stores: Stores, crashed, refund,
 def test_crashes_add_up(stores: Stores):
     lease = stores.claimed().lease
     for _ in range(3):
-        stores.tasks.requeue(lease, crashed=True)
+        stores.tasks.write(lease, [Requeue(crashed=True)])
         lease = stores.claim().lease
     assert (stores.task(lease.task_id).crashes, lease.attempt) == (3, 4)
 
 
 def test_the_story_goes_on_under_the_next_numbers(stores: Stores):
     first = stores.claimed().lease
-    stores.tasks.append(first, [NewEvent(EventType.OUTPUT, "one")])
-    stores.tasks.requeue(first)
+    stores.tasks.write(first, [Append([NewEvent(EventType.OUTPUT, "one")])])
+    stores.tasks.write(first, [Requeue()])
     second = stores.claim().lease
-    stores.tasks.move(second, TaskStatus.PREPROCESS_START)
+    stores.tasks.write(second, [Move(TaskStatus.PREPROCESS_START)])
     story = stores.story(first.task_id)
 
     assert [(event.seq, event.attempt, event.type) for event in story.events] == [
@@ -71,12 +72,12 @@ def test_the_story_goes_on_under_the_next_numbers(stores: Stores):
 @pytest.mark.parametrize("refund", [False, True])
 def test_files_are_those_of_the_current_attempt(stores: Stores, refund):
     first = stores.claimed().lease
-    stores.tasks.add_file(first, picture(0))
-    stores.tasks.add_file(first, picture(1))
-    stores.tasks.requeue(first, refund=refund)
+    stores.tasks.write(first, [AddFile(picture(0))])
+    stores.tasks.write(first, [AddFile(picture(1))])
+    stores.tasks.write(first, [Requeue(refund=refund)])
     again = stores.claim()
     assert again.task.files == ()
-    stores.tasks.add_file(again.lease, mine := picture(0))
+    stores.tasks.write(again.lease, [AddFile(mine := picture(0))])
     assert [(file.key, file.attempt) for file in stores.task(first.task_id).files] == [(mine.key, again.lease.attempt)]
 
 
@@ -84,13 +85,13 @@ def test_files_are_those_of_the_current_attempt(stores: Stores, refund):
 def test_the_progress_version_never_falls(stores: Stores, refund):
     first = stores.claimed().lease
     for step in range(3):
-        stores.tasks.report(first, {"step": step})
+        stores.tasks.write(first, [Report({"step": step})])
     assert stores.story(first.task_id).progress.version == 3
-    stores.tasks.requeue(first, refund=refund)
+    stores.tasks.write(first, [Requeue(refund=refund)])
     assert stores.log.heads([first.task_id])[first.task_id].progress_version >= 3
     second = stores.claim().lease
     assert stores.story(first.task_id).progress is None
-    stores.tasks.report(second, {"step": 0})
+    stores.tasks.write(second, [Report({"step": 0})])
     progress = stores.story(first.task_id).progress
     assert (progress.version > 3, progress.attempt, progress.payload) == (True, second.attempt, {"step": 0})
 
@@ -98,5 +99,5 @@ def test_the_progress_version_never_falls(stores: Stores, refund):
 def test_every_running_status_may_be_handed_back(stores: Stores):
     for status in sorted(RUNNING):
         task_id, lease = stores.task_in(status)
-        stores.tasks.requeue(lease)
+        stores.tasks.write(lease, [Requeue()])
         assert stores.claim().task.id == task_id

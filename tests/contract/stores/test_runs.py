@@ -8,15 +8,16 @@ from server.domain.lifecycle import TaskStatus
 from server.domain.runs import RunCount, Runs
 from server.domain.task import Ending
 from server.domain.types import TaskId
+from server.domain.writes import Move
 from tests.stores import MODEL, Stores, memory_stores, open_sql_stores
 
 
 def _end(stores: Stores, pexit: str) -> TaskId:
     lease = stores.claimed().lease
     stores.drive(lease, TaskStatus.START)
-    stores.tasks.move(lease, TaskStatus.END, ending=Ending(pexit))
-    stores.tasks.move(lease, TaskStatus.POSTPROCESS_START)
-    stores.tasks.move(lease, TaskStatus.POSTPROCESS_END)
+    stores.tasks.write(lease, [Move(TaskStatus.END, ending=Ending(pexit))])
+    stores.tasks.write(lease, [Move(TaskStatus.POSTPROCESS_START)])
+    stores.tasks.write(lease, [Move(TaskStatus.POSTPROCESS_END)])
     return lease.task_id
 
 

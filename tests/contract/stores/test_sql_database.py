@@ -19,6 +19,7 @@ from server.domain.errors import LeaseLost, Unavailable
 from server.domain.events import EventType, NewEvent
 from server.domain.lifecycle import TaskStatus
 from server.domain.types import ProjectId, TaskId
+from server.domain.writes import AddFile, Append, Move, Report, Requeue, WriteReceipt
 from server.ports import PageQuery
 from tests.stores import Stores, new_task, open_sql_stores, picture
 
@@ -195,12 +196,12 @@ class TestPostgres:
     def test_a_write_that_had_to_wait_for_a_kill_is_refused(self, postgres_url: str):
         """It looked before the kill was committed; what counts is what it finds when it has the row."""
         verbs = {
-            "move": lambda tasks, lease: tasks.move(lease, TaskStatus.PREPROCESS_START),
-            "append": lambda tasks, lease: tasks.append(lease, [NewEvent(EventType.OUTPUT)]),
-            "report": lambda tasks, lease: tasks.report(lease, {"late": True}),
-            "write_receipt": lambda tasks, lease: tasks.write_receipt(lease, {"miniature": True}),
-            "add_file": lambda tasks, lease: tasks.add_file(lease, picture()),
-            "requeue": lambda tasks, lease: tasks.requeue(lease),
+            "move": lambda tasks, lease: tasks.write(lease, [Move(TaskStatus.PREPROCESS_START)]),
+            "append": lambda tasks, lease: tasks.write(lease, [Append([NewEvent(EventType.OUTPUT)])]),
+            "report": lambda tasks, lease: tasks.write(lease, [Report({"late": True})]),
+            "write_receipt": lambda tasks, lease: tasks.write(lease, [WriteReceipt({"miniature": True})]),
+            "add_file": lambda tasks, lease: tasks.write(lease, [AddFile(picture())]),
+            "requeue": lambda tasks, lease: tasks.write(lease, [Requeue()]),
         }
         kill = "UPDATE tasks SET status = 'task_cancel', lease_token = NULL, lease_until = NULL"
         with open_sql_stores(postgres_url) as stores, ThreadPoolExecutor(1) as pool:

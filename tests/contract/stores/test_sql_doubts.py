@@ -13,6 +13,7 @@ from server.domain.errors import LeaseLost, Unavailable
 from server.domain.events import EventType, NewEvent
 from server.domain.lifecycle import RUNNING, TaskStatus
 from server.domain.task import Lease
+from server.domain.writes import Append, Move, Requeue
 from tests.stores import MODEL, WORKER, Stores, new_task, open_sql_stores
 
 OUTPUT = [NewEvent(EventType.OUTPUT, "a line")]
@@ -70,10 +71,10 @@ def line(stores: Stores) -> Line:
 
 
 VERBS: dict[str, Callable[[Stores, Lease], None]] = {
-    "move": lambda stores, lease: stores.tasks.move(lease, TaskStatus.PREPROCESS_START),
-    "append": lambda stores, lease: stores.tasks.append(lease, OUTPUT),
-    "requeue": lambda stores, lease: stores.tasks.requeue(lease, crashed=True),
-    "the end": lambda stores, lease: stores.tasks.move(lease, TaskStatus.CANCEL),
+    "move": lambda stores, lease: stores.tasks.write(lease, [Move(TaskStatus.PREPROCESS_START)]),
+    "append": lambda stores, lease: stores.tasks.write(lease, [Append(OUTPUT)]),
+    "requeue": lambda stores, lease: stores.tasks.write(lease, [Requeue(crashed=True)]),
+    "the end": lambda stores, lease: stores.tasks.write(lease, [Move(TaskStatus.CANCEL)]),
 }
 LAST = {
     "move": EventType.PREPROCESS_START,
@@ -116,11 +117,11 @@ def test_a_doubtful_write_that_did_not_win_yields_to_a_kill(stores: Stores, line
     lease = stores.claimed().lease
     line.cut(won=False, stays=True)
     with pytest.raises(Unavailable):
-        stores.tasks.move(lease, TaskStatus.PREPROCESS_START)
+        stores.tasks.write(lease, [Move(TaskStatus.PREPROCESS_START)])
     line.away = False
     assert stores.tasks.cancel(lease.task_id, RUNNING)
     with pytest.raises(LeaseLost):
-        stores.tasks.move(lease, TaskStatus.PREPROCESS_START)
+        stores.tasks.write(lease, [Move(TaskStatus.PREPROCESS_START)])
     assert [event.type for event in stores.story(lease.task_id).events][2:] == [EventType.CANCEL]
 
 
@@ -157,5 +158,5 @@ def test_a_claim_gets_its_task_without_another_attempt(stores: Stores, line: Lin
         line.away = False
     claimed = stores.claim()
     assert (claimed.task.id, claimed.task.attempt) == (task.id, 1)
-    stores.tasks.move(claimed.lease, TaskStatus.PREPROCESS_START)
+    stores.tasks.write(claimed.lease, [Move(TaskStatus.PREPROCESS_START)])
     assert stores.tasks.claim(WORKER, [MODEL], 60) is None

@@ -10,7 +10,9 @@ from server.adapters.sql.admission import counting, something_queued
 from server.adapters.sql.engines import Database
 from server.adapters.sql.event_log import HEADS
 from server.adapters.sql.expressions import Now
-from server.adapters.sql.fence import IS_LEASED, any_held, entering, held_under
+from server.adapters.sql.fence import IS_LEASED, any_held, held_by, holder
+from server.adapters.sql.overview import ENDED, HELD, QUEUED
+from server.adapters.sql.project_log import STIRRED
 from server.adapters.sql.queue import claiming, taking_over
 from server.adapters.sql.queue_view import ahead_of, recent_runs
 from server.adapters.sql.rows import TASK_COLUMNS
@@ -55,6 +57,10 @@ def _fill(connection: Connection, project_id: int):
     connection.execute(insert(TASKS), [row(number) for number in range(MANY)])
 
 
+# what every UPDATE under a lease is guarded by
+_HELD = select(TASKS.c.id).where(held_by([TaskStatus.ACCEPT])).params(holder(LEASE))
+
+
 def _plan(database: Database, statement: ClauseElement) -> str:
     dialect = sqlite.dialect() if database.is_sqlite else postgresql.dialect()
     compiled = statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True, "render_postcompile": True})
@@ -82,7 +88,7 @@ def _hot_statements(project_id: int) -> dict[str, ClauseElement]:
         "claim": claiming(WORKER, [MODEL], 30),
         "claim where running is limited": claiming(WORKER, [MODEL], 30, Quota(running=2)),
         "heartbeat": update(TASKS).where(any_held([LEASE])).values(lease_until=Now() + literal(30.0)),
-        "move": entering(TaskStatus.PREPROCESS_START).where(held_under(LEASE, [TaskStatus.ACCEPT])),
+        "a held row": _HELD,
         "take_over": taking_over(WORKER, 30, 20),
         "is anything queued": select(something_queued()),
         "submit's count": counting(Quota(queued=100, total=10_000)).params(project_id=project_id),
@@ -92,6 +98,11 @@ def _hot_statements(project_id: int) -> dict[str, ClauseElement]:
         "list page": page,
         "queue position": select(ahead_of(50, 50, 1_000_000)),
         "recent runs": recent_runs(MODEL),
+        "queues": QUEUED,
+        "what is held": HELD.params(most=100),
+        "what ended lately": ENDED[TaskStatus.POSTPROCESS_END].params(project_ids=[project_id], since=1e9, most=100),
+        "what was stopped lately": ENDED[TaskStatus.CANCEL].params(project_ids=[project_id], since=1e9, most=100),
+        "what has stirred": STIRRED.params(project_ids=[project_id], since=0.5, last_before=MANY),
         "a file by its key": select(FILES.c.id).where(FILES.c.key.in_(["outputs/a/b.png"])),
         "submit's own turn": select(func.max(TASKS.c.turn)).where(
             TASKS.c.status == text("'task_queue'"), TASKS.c.project_id == literal(project_id)
@@ -160,10 +171,10 @@ def test_the_rescue_reads_the_leased_only(database: Database):
 @pytest.mark.parametrize(
     "statement",
     [
-        entering(TaskStatus.PREPROCESS_START).where(held_under(LEASE, [TaskStatus.ACCEPT])),
+        _HELD,
         select(TASKS.c.id).where(any_held([LEASE, LEASE])),
     ],
-    ids=["move", "held"],
+    ids=["one", "many"],
 )
 def test_a_held_task_is_found_by_its_id(database: Database, statement: ClauseElement):
     plan = _plan(database, statement)

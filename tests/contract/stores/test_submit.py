@@ -8,6 +8,7 @@ from server.domain.errors import NotAuthorized
 from server.domain.events import EventType
 from server.domain.lifecycle import RUNNING, TaskStatus
 from server.domain.types import ProjectId, TaskId
+from server.domain.writes import AddFile
 from server.ports import PageQuery
 from tests.stores import Stores, new_task, picture
 
@@ -70,7 +71,7 @@ def test_what_is_found_has_its_files_in_sample_order(stores: Stores):
     claimed = stores.claimed()
     files = [picture(2), picture(0), picture(1)]
     for file in files:
-        stores.tasks.add_file(claimed.lease, file)
+        stores.tasks.write(claimed.lease, [AddFile(file)])
     task = stores.task(claimed.task.id)
 
     assert [file.sample for file in task.files] == [0, 1, 2]
@@ -83,7 +84,7 @@ def test_what_is_found_has_its_files_in_sample_order(stores: Stores):
 def test_a_file_is_found_by_its_access_key(stores: Stores):
     lease = stores.claimed().lease
     file = picture()
-    stores.tasks.add_file(lease, file)
+    stores.tasks.write(lease, [AddFile(file)])
     found = stores.tasks.find_file(file.access_key)
 
     assert found == stores.task(lease.task_id).files[0]
@@ -99,8 +100,8 @@ def test_a_file_is_found_by_its_access_key(stores: Stores):
 def test_the_same_sample_recorded_again_takes_the_first_ones_place(stores: Stores):
     lease = stores.claimed().lease
     first, second = picture(0), picture(0)
-    stores.tasks.add_file(lease, first)
-    stores.tasks.add_file(lease, second)
+    stores.tasks.write(lease, [AddFile(first)])
+    stores.tasks.write(lease, [AddFile(second)])
     assert [file.key for file in stores.task(lease.task_id).files] == [second.key]
     assert stores.tasks.find_file(first.access_key) is None
 
@@ -130,6 +131,23 @@ class TestPages:
         for part, number in found.items():
             page = stores.tasks.page(project.id, PageQuery(model=part))
             assert (part, page.total, len(page.tasks)) == (part, number, number)
+
+
+def test_a_page_of_some_statuses(stores):
+    project = stores.project()
+    waiting, stopped, other = (stores.submit(project) for _ in range(3))
+    for task in (stopped, other):
+        assert stores.tasks.cancel(task.id, {TaskStatus.QUEUE})
+
+    def page(*statuses):
+        found = stores.tasks.page(project.id, PageQuery(limit=1, statuses=frozenset(statuses)))
+        return found.total, [task.id for task in found.tasks]
+
+    assert page(TaskStatus.QUEUE) == (1, [waiting.id])
+    assert page(TaskStatus.CANCEL) == (2, [other.id])
+    assert page(TaskStatus.QUEUE, TaskStatus.CANCEL) == (3, [other.id])
+    assert page(TaskStatus.START) == (0, [])
+    assert page() == (3, [other.id])
 
 
 def test_a_page_also_holds_the_tasks_of_models_named_beside(stores):

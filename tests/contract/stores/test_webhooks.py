@@ -10,6 +10,7 @@ from server.domain.errors import LeaseLost
 from server.domain.lifecycle import FINISHING, RUNNING, TERMINAL, TaskStatus
 from server.domain.types import TaskId
 from server.domain.webhook import Due, Verdict, Webhook, WebhookId, WebhookState
+from server.domain.writes import AddFile, Move, Requeue
 from tests.stores import SUCCESS, Stores, new_task, picture
 
 DONE = Verdict(state=WebhookState.DELIVERED, pause=None, status=204, reason="")
@@ -68,7 +69,7 @@ def test_a_cancel_in_the_queue_interrupts_nothing_and_is_not_told(stores: Stores
 
 def test_nor_one_after_the_task_came_back_to_the_queue(stores: Stores):
     lease = stores.claimed().lease
-    stores.tasks.requeue(lease)
+    stores.tasks.write(lease, [Requeue()])
     assert stores.tasks.cancel(lease.task_id, EVERYTHING)
     assert stores.webhooks.of_tasks([lease.task_id]) == {}
 
@@ -84,11 +85,11 @@ def test_a_move_that_is_refused_owes_nothing(stores: Stores):
     lease = stores.claimed().lease
     stores.drive(lease, TaskStatus.POSTPROCESS_START)
     with pytest.raises(LeaseLost):
-        stores.tasks.move(replace(lease, token="0" * 32), TaskStatus.POSTPROCESS_END)
+        stores.tasks.write(replace(lease, token="0" * 32), [Move(TaskStatus.POSTPROCESS_END)])
     assert stores.webhooks.of_tasks([lease.task_id]) == {}
-    stores.tasks.move(lease, TaskStatus.POSTPROCESS_END)
+    stores.tasks.write(lease, [Move(TaskStatus.POSTPROCESS_END)])
     with pytest.raises(LeaseLost):
-        stores.tasks.move(lease, TaskStatus.POSTPROCESS_END)
+        stores.tasks.write(lease, [Move(TaskStatus.POSTPROCESS_END)])
     assert len(stores.webhooks.of_tasks([lease.task_id])[lease.task_id]) == 1
 
 
@@ -97,8 +98,8 @@ def test_a_rescued_task_owes_one_too(stores: Stores):
     stores.drive(lease, TaskStatus.END)
     (taken,) = stores.tasks.take_over("rescuer", 60)
     assert taken.task.status in FINISHING
-    stores.tasks.move(taken.lease, TaskStatus.POSTPROCESS_START)
-    stores.tasks.move(taken.lease, TaskStatus.POSTPROCESS_END)
+    stores.tasks.write(taken.lease, [Move(TaskStatus.POSTPROCESS_START)])
+    stores.tasks.write(taken.lease, [Move(TaskStatus.POSTPROCESS_END)])
     assert _webhook(stores, taken.task.id)
 
 
@@ -106,9 +107,9 @@ def test_a_rescued_task_owes_one_too(stores: Stores):
 def test_what_is_taken_comes_with_its_task_and_its_files(stores: Stores):
     lease = stores.claimed().lease
     stores.drive(lease, TaskStatus.START)
-    stores.tasks.add_file(lease, file := picture())
+    stores.tasks.write(lease, [AddFile(file := picture())])
     for status in (TaskStatus.END, TaskStatus.POSTPROCESS_START, TaskStatus.POSTPROCESS_END):
-        stores.tasks.move(lease, status, ending=SUCCESS if status is TaskStatus.END else None)
+        stores.tasks.write(lease, [Move(status, ending=SUCCESS if status is TaskStatus.END else None)])
     (due,) = _take(stores)
     assert due.task == stores.task(lease.task_id)
     assert [output.key for output in due.task.outputs] == [file.key]

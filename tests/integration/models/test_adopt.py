@@ -68,7 +68,7 @@ def test_the_miniature_is_checked_against_diffusers(easel: Easels):
 def test_a_lora_is_adopted_under_a_name_for_prompts(easel: Easels, tmp_path: Path):
     file = write_tensors(tmp_path / "elsewhere" / "v3-final.safetensors", lora(2048))
     printed = easel.ok("models", "add", str(file), "--name", "Pen and Ink")
-    assert "is a LoRA for SDXL" in printed
+    assert "is a LoRA: rank 4, SDXL base, 1 layer (" in printed
     assert "A prompt asks for it with <lora:Pen and Ink:1>." in printed
     assert "Pen and Ink" in easel.ok("models", "list")
     file.unlink()
@@ -88,7 +88,7 @@ def test_weights_that_no_card_names_say_how_to_use_them(easel: Easels, tmp_path:
     [
         ("x.ckpt", None, (), "is a pickle, which can run programs when it is opened"),
         ("x.safetensors", SD_15, (), "is a checkpoint of SD 1.5, not of SDXL."),
-        ("x.safetensors", lora(768), (), "is a LoRA for SD 1.5, not for SDXL."),
+        ("x.safetensors", lora(768), (), "is a LoRA for Stable Diffusion 1, not for SDXL's base."),
         ("x.safetensors", BASE, ("--as", "lora"), "is an SDXL base checkpoint, and not what --as lora asks for."),
         ("x.safetensors", BASE, ("--name", "../x"), "'../x' can't be a name"),
         ("x.safetensors", BASE, ("--config", "."), "is no folder in diffusers' layout"),

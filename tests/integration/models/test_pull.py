@@ -161,7 +161,7 @@ def test_what_was_pulled_once_is_held_to_its_lock(hub, store):
     ("tensors", "says"),
     [
         (SD_15, "is a checkpoint of SD 1.5, not of SDXL."),
-        (lora(768), "is a LoRA for SD 1.5"),
+        (lora(768), "is a LoRA for Stable Diffusion 1"),
         (BASE, "not what --as lora"),
     ],
 )

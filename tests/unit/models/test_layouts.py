@@ -146,10 +146,10 @@ def test_a_damaged_checkpoint_or_vae_is_named(card, tmp_path):
     comfy(tmp_path)
     vae = tmp_path / "vae" / "sdxl_vae_fp16_fix.safetensors"
     vae.write_bytes(vae.read_bytes()[:-5])
-    assert f"{vae} is cut short" in missing(card, tmp_path)
+    assert f"{vae} can't be used: it is cut short" in missing(card, tmp_path)
     base = tmp_path / "checkpoints" / "sd_xl_base_1.0.safetensors"
     base.write_bytes(base.read_bytes()[:-5])
-    assert f"{base} is cut short" in missing(card, tmp_path)
+    assert f"{base} can't be used: it is cut short" in missing(card, tmp_path)
 
 
 def test_a_missing_refiner_is_named_with_the_command_that_brings_it(card, tmp_path):

@@ -82,7 +82,7 @@ def test_rank_kind_and_number_of_layers_are_told(tmp_path):
     assert facts.describe() == "ranks 8 to 16, SDXL base, 2 layers"
     assert not facts.dora
     dora = {**kohya(f"lora_unet_{CROSS}", 2048, 640, 16), f"lora_unet_{CROSS}.dora_scale": (640, 1)}
-    assert read_lora_header(write(tmp_path / "x.safetensors", dora)).describe() == "DoRA, rank 16, SDXL base, 1 layers"
+    assert read_lora_header(write(tmp_path / "x.safetensors", dora)).describe() == "DoRA, rank 16, SDXL base, 1 layer"
 
 
 @pytest.mark.parametrize(

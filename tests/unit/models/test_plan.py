@@ -112,6 +112,8 @@ def test_without_guidance_a_step_is_one_row_and_a_negative_prompt_does_nothing()
         (plan(), []),
         (plan("PNDMScheduler"), ["40 steps are 41", "loses its history"]),
         (plan("PNDMScheduler", fraction=1.0), ["40 steps are 41"]),
+        (plan("LMSDiscreteScheduler"), ["LMS loses its history at the hand-over"]),
+        (plan("LMSDiscreteScheduler", fraction=1.0), []),
         (plan("DPM++ 2M Karras"), ["0.8 is a share of the noise, not of the steps: of 40 the base runs 25."]),
         (plan("Heun"), ["40 are 79", "timestep 176, and the refiner starts at 201: there is less noise"]),
         (plan(steps=1), ["Of 1 step(s) none lies in the first 0.8 of the noise; the refiner draws alone."]),

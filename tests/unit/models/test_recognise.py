@@ -11,6 +11,10 @@ from tests.checkpoints import BASE, REFINER, SD_15, VAE, lora, write_tensors
 from tests.weights import put
 
 
+def pair(unit: str, inputs: int) -> dict[str, tuple[int, ...]]:
+    return {f"{unit}.lora_down.weight": (4, inputs), f"{unit}.lora_up.weight": (640, 4)}
+
+
 def refusal(path) -> str:
     with pytest.raises(Unusable) as refused:
         recognise(path)
@@ -37,10 +41,21 @@ def miniature(tmp_path):
             Role.VAE,
             "a VAE with four latent channels",
         ),
-        (lora(2048), Role.LORA, "a LoRA for SDXL"),
-        ({"lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": (4, 1280)}, Role.LORA, "a LoRA for SDXL"),
-        ({"unet.down_blocks.0.attentions.0.attn2.to_k.lora_A.weight": (4, 2048)}, Role.LORA, "a LoRA for SDXL"),
-        ({"lora_unet_output_blocks_0.lora_down.weight": (4, 96, 3, 3)}, Role.LORA, "a LoRA"),
+        (lora(2048), Role.LORA, "a LoRA: rank 4, SDXL base, 1 layer"),
+        (
+            pair("lora_te2_text_model_encoder_layers_0_mlp_fc1", 1280),
+            Role.LORA,
+            "a LoRA: rank 4, SDXL base, 1 layer",
+        ),
+        (
+            {
+                "unet.down_blocks.0.attentions.0.attn2.to_k.lora_A.weight": (8, 2048),
+                "unet.down_blocks.0.attentions.0.attn2.to_k.lora_B.weight": (640, 8),
+            },
+            Role.LORA,
+            "a LoRA: rank 8, SDXL base, 1 layer",
+        ),
+        (pair("lora_unet_output_blocks_0", 96), Role.LORA, "a LoRA: rank 4, a model that isn't known, 1 layer"),
     ],
 )
 def test_single_files(tmp_path, tensors, role, words):
@@ -48,6 +63,12 @@ def test_single_files(tmp_path, tensors, role, words):
 
     assert (found.role, found.words, found.files, found.standard) == (role, words, 1, True)
     assert found.size == (tmp_path / "x.safetensors").stat().st_size
+
+
+def test_a_loras_words_are_told(tmp_path):
+    path = write_tensors(tmp_path / "x.safetensors", lora(2048), {"modelspec.trigger_phrase": "ink wash"})
+
+    assert recognise(path).words == "a LoRA: rank 4, SDXL base, 1 layer; its words: ink wash"
 
 
 def test_other_sizes_than_sdxls_are_noticed(tmp_path):
@@ -71,11 +92,13 @@ def test_other_sizes_than_sdxls_are_noticed(tmp_path):
         (BASE | {"v_pred": ()}, "predicts velocities"),
         ({"model.diffusion_model.double_blocks.0.img_attn.qkv.weight": (9, 3)}, "of another model than SDXL"),
         ({"decoder.conv_in.weight": (512, 16, 3, 3)}, "is a VAE of another model"),
-        (lora(768), "is a LoRA for SD 1.5, not for SDXL."),
-        (lora(1024), "is a LoRA for SD 2, not for SDXL."),
-        ({"lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": (4, 768)}, "for SD 1.5"),
-        ({"transformer.double_blocks.0.img_attn.lora_A.weight": (4, 9)}, "for another model"),
-        ({"lora_unet_mid.hada_w1_a": (4, 9)}, "of a kind that isn't supported: it holds lora_unet_mid.hada_w1_a."),
+        (lora(768), "is a LoRA for Stable Diffusion 1, not for SDXL's base."),
+        (lora(1024), "is a LoRA for Stable Diffusion 2, not for SDXL's base."),
+        (lora(1280), "is a LoRA for SDXL refiner, not for SDXL's base."),
+        (pair("lora_te_text_model_encoder_layers_0_mlp_fc1", 768), "is a LoRA for Stable Diffusion 1,"),
+        (pair("lora_unet_double_blocks_0_img_attn_proj", 9), "is a LoRA for Flux,"),
+        ({"lora_unet_mid.hada_w1_a": (4, 9)}, "it is of the kind LoHa, and only LoRA and DoRA can be used."),
+        ({"lora_unet_a.lora_down.weight": (4, 9)}, "can't be used: its layer lora_unet_a has no up weight."),
         (
             {"emb_params": (1, 768)},
             "holds no checkpoint, LoRA or VAE that easel knows; its first tensor is emb_params.",
@@ -103,7 +126,7 @@ def test_what_is_no_model(tmp_path):
     assert "There is nothing at" in refusal(tmp_path / "nowhere")
     whole = write_tensors(tmp_path / "x.safetensors", BASE)
     whole.write_bytes(whole.read_bytes()[:-1])
-    assert "is cut short: it has" in refusal(whole)
+    assert "can't be used: it is cut short: 1 of" in refusal(whole)
 
 
 # ── folders ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -120,7 +143,7 @@ def test_folders_that_are_not_whole_or_not_sdxl(miniature):
     unet = miniature / "base" / "unet" / "diffusion_pytorch_model.safetensors"
     content = unet.read_bytes()
     unet.write_bytes(content[:-1])
-    with pytest.raises(Unusable, match="safetensors is cut short"):
+    with pytest.raises(Unusable, match="safetensors can't be used: it is cut short"):
         recognise(miniature / "base")
     unet.rename(unet.with_suffix(".bin"))
     with pytest.raises(Unusable, match="unet holds pickles only"):

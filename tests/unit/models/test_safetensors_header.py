@@ -43,6 +43,10 @@ def test_names_shapes_and_metadata_are_read(tmp_path):
         ({"x": tensor("F16", [1], 0, 2), "y": tensor("F16", [1], 1, 3)}, bytes(3), "overlap"),
         ({"x": tensor("F16", [1], 0, 2), "y": tensor("F16", [1], 4, 6)}, bytes(6), "gaps"),
         ({"x": 3}, b"", "malformed at x"),
+        ({"x": {"dtype": "F16", "shape": [2], "data_offsets": [0]}}, bytes(4), "malformed at x"),
+        ({"x": tensor("F16", [True, 2], 0, 4)}, bytes(4), "shape of x doesn't agree"),  # type: ignore[list-item]
+        ({"x": tensor("F16", [1], 2, 4)}, bytes(4), "gaps"),
+        (b"\xff\xfe", b"", "no JSON object"),
         (b"[1]", b"", "no JSON object"),
         (b"{" * 4000, b"", "no JSON object"),
     ],
@@ -59,6 +63,7 @@ def test_what_is_wrong_is_said(tmp_path, header, data, words):
         (b"\x00" * 8, "no safetensors file"),
         (b"PK\x03\x04 and more of a zip", "pickle"),
         (b"\x80\x02}q\x00.", "pickle"),
+        (b"\x80\x04\x95" + bytes([1]) * 60, "pickle"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
         (b"<!DOCTYPE html><html>", "web page"),
         (b"nothing of the kind", "no safetensors file"),
@@ -68,6 +73,20 @@ def test_other_files_are_called_by_their_name(tmp_path, content, words):
     (tmp_path / "file.safetensors").write_bytes(content)
     with pytest.raises(HeaderError, match=words):
         read_header(tmp_path / "file.safetensors")
+
+
+@pytest.mark.parametrize("length", [0x280, 0x380, 0x480])
+def test_a_header_whose_length_looks_like_a_pickle_is_read(tmp_path, length):
+    text = json.dumps({"x": tensor("F16", [2], 0, 4)}).encode()
+
+    assert read_header(file_of(tmp_path, text.ljust(length), bytes(4))).tensors["x"].shape == (2,)
+
+
+@pytest.mark.parametrize(("dtype", "shape", "size"), [("F4", [4], 2), ("F6_E2M3", [4], 3), ("C64", [2], 16)])
+def test_numbers_of_every_format_are_known(tmp_path, dtype, shape, size):
+    header = {"x": tensor(dtype, shape, 0, size)}
+
+    assert read_header(file_of(tmp_path, header, bytes(size))).tensors["x"].dtype == dtype
 
 
 def test_a_header_beyond_the_bound_isnt_read(tmp_path):

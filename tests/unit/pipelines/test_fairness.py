@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, settings, target
 from hypothesis import strategies as st
 
 from pipelines.fairness import HOLD, FairShare, Offer
@@ -201,16 +201,18 @@ def test_nobody_waits_longer_than_the_bound(examples):
     @settings(examples, suppress_health_check=list(HealthCheck))
     @given(loads(), st.integers(1, 8))
     def attempt(arrivals: list[tuple[int, Job]], capacity: int) -> None:
-        _check_bound(arrivals, capacity)
+        # what comes nearer to the bound is varied further
+        target(_check_bound(arrivals, capacity))
 
     attempt()
 
 
-def _check_bound(arrivals: list[tuple[int, Job]], capacity: int) -> None:
+def _check_bound(arrivals: list[tuple[int, Job]], capacity: int) -> float:
+    """Draw the load, and return how near to the bound anybody's wait came; 1 is the bound itself."""
     hold = 1 if len({job.loras for _, job in arrivals} - {None}) <= 1 else HOLD
     largest = max(job.work * job.places for _, job in arrivals)
     policy, waiting, flying, now = FairShare(), dict[int, Waiting](), list[Job](), 0
-    queue = list(arrivals)
+    queue, nearest = list(arrivals), 0.0
     while queue or flying:
         while queue and len(flying) < capacity and (queue[0][0] <= now or not flying):
             job = queue.pop(0)[1]
@@ -229,6 +231,9 @@ def _check_bound(arrivals: list[tuple[int, Job]], capacity: int) -> None:
                 continue
             waits.work += work
             own = job.work * min(job.places, job.samples)
-            assert waits.work <= 2 * waits.divided * own * hold + waits.crowd * hold * largest
+            bound = 2 * waits.divided * own * hold + waits.crowd * hold * largest
+            assert waits.work <= bound
+            nearest = max(nearest, waits.work / bound)
         flying = [job for job in flying if not job.finished]
         now += 1
+    return nearest

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.memory_plan import CONTEXT_BYTES, DECODE_BYTES, FORWARD_BYTES, GIB, VAE, Memory, plan_memory
+from models.memory_plan import CONTEXT_BYTES, GIB, HEADLINE, VAE, Memory, plan_memory
 from pipelines.device import choose_dtype, choose_vae_dtype
 from pipelines.expert_files import ExpertFiles
 from pipelines.loading import BASE, REFINER, TEXT, Weights
@@ -94,15 +94,18 @@ def test_groups_hold_every_module_once(miniature):
 # ── policy ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 def test_all_stays_where_it_fits_and_the_largest_group_alone_where_it_doesnt():
     groups = {"base": 5 * GIB, "refiner": 4 * GIB, VAE: GIB}
-    whole = 10 * GIB + DECODE_BYTES + CONTEXT_BYTES
+    whole = 10 * GIB + HEADLINE.decode_bytes + CONTEXT_BYTES
     assert plan_memory("auto", groups, whole).policy is Memory.RESIDENT
     less = plan_memory("auto", groups, whole - 1)
     assert (less.policy, less.device_bytes, less.host_bytes) == (
         Memory.OFFLOAD,
-        5 * GIB + FORWARD_BYTES + CONTEXT_BYTES,
+        5 * GIB + HEADLINE.forward_bytes + CONTEXT_BYTES,
         10 * GIB,
     )
-    assert plan_memory("offload", {VAE: 4 * GIB, "base": GIB}, 0).device_bytes == 4 * GIB + DECODE_BYTES + CONTEXT_BYTES
+    assert (
+        plan_memory("offload", {VAE: 4 * GIB, "base": GIB}, 0).device_bytes
+        == 4 * GIB + HEADLINE.decode_bytes + CONTEXT_BYTES
+    )
     assert plan_memory("auto", groups, None).policy is Memory.RESIDENT
     assert plan_memory("offload", groups, 10**15).policy is Memory.OFFLOAD
     assert plan_memory("resident", groups, 0).policy is Memory.RESIDENT

@@ -11,6 +11,7 @@ from server.domain.lifecycle import TaskStatus
 from server.domain.runs import RunCount, Runs
 from server.domain.task import Ending
 from server.domain.types import TaskId
+from server.domain.writes import Move
 from server.services.statistics import FRESH_SECONDS, Statistics
 from tests.stores import MODEL, over
 
@@ -59,9 +60,9 @@ class House:
         lease = self.stores.claim().lease
         self.stores.drive(lease, TaskStatus.START)
         self.clock.seconds += 2
-        self.stores.tasks.move(lease, TaskStatus.END, ending=Ending(pexit))
-        self.stores.tasks.move(lease, TaskStatus.POSTPROCESS_START)
-        self.stores.tasks.move(lease, TaskStatus.POSTPROCESS_END)
+        self.stores.tasks.write(lease, [Move(TaskStatus.END, ending=Ending(pexit))])
+        self.stores.tasks.write(lease, [Move(TaskStatus.POSTPROCESS_START)])
+        self.stores.tasks.write(lease, [Move(TaskStatus.POSTPROCESS_END)])
 
 
 @pytest.fixture

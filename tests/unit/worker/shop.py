@@ -42,7 +42,7 @@ from server.domain.task import Task
 from server.domain.types import WorkerId
 from server.domain.worker import Worker, WorkerState
 from server.services.screen import Screen
-from server.services.submit import Submission, submit
+from server.services.submit import Submission, accept, submit
 from server.worker.engine_process import Exited, Heard
 from server.worker.inputs import InputSource
 from server.worker.labels import Labels
@@ -51,7 +51,7 @@ from server.worker.supervisor import Outside, Supervisor, Timing
 from tests.stores import new_project
 
 SIZE = 8
-WRITES = frozenset({"move", "append", "report", "write_receipt", "add_file", "requeue"})
+WRITES = frozenset({"write", "write_kill"})
 OTHER = WorkerId("other")
 
 
@@ -162,12 +162,12 @@ class Troubled:
         whole = getattr(self._stores, verb)
 
         def call(*args, **options):
-            if self.away:
-                self.refused.append(verb)
-                raise Unavailable
             if verb in WRITES:
                 self.writes += 1
                 self.at_write(self.writes, verb)
+            if self.away:
+                self.refused.append(verb)
+                raise Unavailable
             return whole(*args, **options)
 
         return call
@@ -248,19 +248,15 @@ class Shop:
         return self.code
 
     def run(self, project: Project | None = None, **parameters: str) -> Task:
-        return submit(
-            self.stores,
-            LocalWakeups(),
-            self.catalogue,
-            Screen(self.porch_gate, self.refusals),
-            Submission(
-                project_id=(project or self.project).id,
-                owner="hevok",
-                name="studio-trigger",
-                parameters={"prompt": "a fox", "samples": "2", "seed": "1", **parameters},
-                base_url="http://here",
-            ),
+        run = Submission(
+            project_id=(project or self.project).id,
+            owner="hevok",
+            name="studio-trigger",
+            parameters={"prompt": "a fox", "samples": "2", "seed": "1", **parameters},
+            base_url="http://here",
         )
+        accepted = accept(self.stores, self.catalogue, Screen(self.porch_gate, self.refusals), run)
+        return submit(self.stores, LocalWakeups(), run, accepted)
 
     def events(self, task: Task):
         story = self.stores.story(task.id)

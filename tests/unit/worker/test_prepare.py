@@ -16,7 +16,7 @@ from server.adapters.memory.refusals import MemoryRefusalLog
 from server.adapters.wakeups import LocalWakeups
 from server.domain.task import Task
 from server.services.screen import Screen
-from server.services.submit import Submission, submit
+from server.services.submit import Submission, accept, submit
 from server.worker.pictures import encode_sample
 from server.worker.prepare import CardPreparation, Prepared
 from server.worker.receipt import notes_of
@@ -36,19 +36,14 @@ def miniature() -> WeightSet:
 
 def task(**parameters: str) -> Task:
     stores = MemoryStores()
-    return submit(
-        stores,
-        LocalWakeups(),
-        CATALOGUE,
-        Screen(GATE, MemoryRefusalLog()),
-        Submission(
-            project_id=stores.create(new_project("one")).id,
-            owner="hevok",
-            name="studio-trigger",
-            parameters={"prompt": "a red circle", "seed": "1", **parameters},
-            base_url="http://here",
-        ),
+    run = Submission(
+        project_id=stores.create(new_project("one")).id,
+        owner="hevok",
+        name="studio-trigger",
+        parameters={"prompt": "a red circle", "seed": "1", **parameters},
+        base_url="http://here",
     )
+    return submit(stores, LocalWakeups(), run, accept(stores, CATALOGUE, Screen(GATE, MemoryRefusalLog()), run))
 
 
 def prepared(weights: WeightSet | None, **parameters: str) -> Prepared:

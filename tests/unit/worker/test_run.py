@@ -7,7 +7,8 @@ from server.adapters.memory import MemoryStores
 from server.domain.errors import LeaseLost, Unavailable
 from server.domain.events import EventType
 from server.domain.lifecycle import RUNNING, TaskStatus
-from server.domain.task import Claimed, Ending
+from server.domain.task import Claimed, Ending, Lease
+from server.domain.writes import Requeue, Write
 from server.worker.progress import progress_payload
 from server.worker.run import REPORT_SECONDS, Run
 from tests.stores import MODEL, WORKER, new_project, new_task, picture
@@ -109,10 +110,9 @@ def test_the_last_picture_ends_the_task_well(run: Run, stores: MemoryStores):
     assert (task.status, task.pexit, len(task.outputs)) == (TaskStatus.POSTPROCESS_END, "0", 2)
 
 
-@pytest.mark.parametrize("verb", ["move", "add_file", "append"])
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_flush_goes_on_where_the_database_left_it(stores: MemoryStores, claimed: Claimed, clock, verb, times):
-    run = Run(claimed, Away(stores, verb, times), clock)  # type: ignore[arg-type]
+def test_a_flush_goes_on_where_the_database_left_it(stores: MemoryStores, claimed: Claimed, clock, times):
+    run = Run(claimed, Away(stores, "write", times), clock)  # type: ignore[arg-type]
     run.samples = 1
     _prepare(run)
     run.log("a line")
@@ -129,6 +129,42 @@ def test_a_flush_goes_on_where_the_database_left_it(stores: MemoryStores, claime
     types = _types(stores, run)
     assert len(types) == len(set(types))
     assert _task(stores, run).pexit == "0"
+
+
+def test_what_found_the_database_away_is_tried_again_as_it_was(stores: MemoryStores, claimed: Claimed, clock):
+    """It may have been written: only the same again can be told from it."""
+    tried: list[tuple[Write, ...]] = []
+
+    class Noting(Away):
+        def write(self, lease: Lease, writes: tuple[Write, ...]) -> None:
+            tried.append(writes)
+            if self.left:
+                self.left -= 1
+                raise Unavailable
+            self._stores.write(lease, writes)
+
+    run = Run(claimed, Noting(stores, "write", 1), clock)  # type: ignore[arg-type]
+    run.samples = 1
+    _prepare(run)
+    with pytest.raises(Unavailable):
+        run.flush()
+    run.log("a line that came meanwhile")
+    run.flush()
+    assert tried[0] == tried[1]
+    assert len(tried) == 3
+
+
+def test_what_comes_together_is_one_transaction(stores: MemoryStores, claimed: Claimed, clock):
+    counting = Away(stores, "write", 0)
+    transactions: list[int] = []
+    run = Run(claimed, counting, clock)  # type: ignore[arg-type]
+    run.samples = 1
+    _prepare(run)
+    run.flush(lambda: transactions.append(1))
+    run.stored(picture())
+    run.flush(lambda: transactions.append(1))
+    assert run.written
+    assert len(transactions) == 2
 
 
 def test_only_the_newest_progress_is_reported_and_not_too_often(run: Run, stores: MemoryStores, clock: Clock):
@@ -207,7 +243,7 @@ def test_a_cancelled_task_takes_no_more_words(run: Run, stores: MemoryStores):
 
 
 def test_generation_ids_differ_between_claims_of_the_same_attempt(run: Run, stores: MemoryStores, clock: Clock):
-    stores.requeue(run.lease, refund=True)
+    stores.write(run.lease, [Requeue(refund=True)])
     again = stores.claim(WORKER, [MODEL], 60)
     assert again is not None
     assert again.lease.attempt == run.lease.attempt
