@@ -50,7 +50,7 @@ class Builder:
             done = subprocess.run(
                 ["buildah", *store, *words], check=False, stdout=subprocess.PIPE, stderr=log, text=True, timeout=SECONDS
             )
-        assert done.returncode == 0, (words, (self.folder / "buildah.log").read_text()[-3000:])
+        assert done.returncode == 0, (words, (self.folder / "buildah.log").read_text()[-6000:])
         return done.stdout.strip()
 
     def base(self) -> str:
@@ -81,7 +81,7 @@ class Builder:
         wheels = os.environ.get("PIP_FIND_LINKS", "")
         mounts = ["--volume", f"{wheels}:{wheels}:ro"] if Path(wheels).is_dir() and wheels else []
         given = [part for argument in (f"PYTHON_IMAGE={BASE}", *arguments) for part in ("--build-arg", argument)]
-        options = ["--isolation", "chroot", "--format", "docker", "--layers", "--pull-never", "--quiet"]
+        options = ["--isolation", "chroot", "--format", "docker", "--layers", "--pull-never"]
         self("bud", *options, *mounts, *given, "--target", target, "--tag", name, str(ROOT))
         return name
 
