@@ -1,4 +1,7 @@
-"""What a picture looks like on its way: latents to pixels by one linear map, an eighth of the size, without the VAE."""
+"""What a picture looks like on its way: latents to pixels by one linear map, an eighth of the size, without the VAE.
+
+Pictures that are no larger than a preview may be, as the miniature's, are decoded.
+"""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -59,7 +62,7 @@ class LatentColours:
 
     def __init__(self, vae: AutoencoderKL, decode: Decode) -> None:
         generator = torch.Generator("cpu").manual_seed(_FIT_SEED)
-        channels, factor = vae.config["latent_channels"], 2 ** (len(vae.config["block_out_channels"]) - 1)
+        channels, factor = vae.config["latent_channels"], _factor(vae)
         knowns: list[torch.Tensor] = []
         wanted: list[torch.Tensor] = []
         for _ in range(_PATCHES):  # one by one: a batch of them would take the memory of a large picture
@@ -121,10 +124,21 @@ class Previewer:
 
     @torch.no_grad()
     def _preview(self, stepped: Stepped, outlook: Outlook) -> Preview:
+        width, height, rgb = self._paint(outlook.clean())
+        return Preview(stepped.generation_id, stepped.sample, stepped.step, stepped.total_steps, width, height, rgb)
+
+    def _paint(self, latents: torch.Tensor) -> tuple[int, int, bytes]:
+        height, width = (side * _factor(self._vae) for side in latents.shape[-2:])
+        if max(height, width) <= MAX_SIDE:  # quickly decoded, and shown as it is
+            return width, height, self._decode(latents.detach().cpu())
         if self._colours is None:
             self._colours = LatentColours(self._vae, self._decode)
-        width, height, rgb = self._colours.paint(outlook.clean())
-        return Preview(stepped.generation_id, stepped.sample, stepped.step, stepped.total_steps, width, height, rgb)
+        return self._colours.paint(latents)
+
+
+def _factor(vae: AutoencoderKL) -> int:
+    """Return how many pixels a latent is wide."""
+    return 2 ** (len(vae.config["block_out_channels"]) - 1)
 
 
 def _at(schedule: torch.Tensor, timestep: float) -> float:

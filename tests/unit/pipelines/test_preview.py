@@ -100,6 +100,20 @@ def test_a_preview_that_fails_costs_no_picture_and_ends_the_watching(base):
     assert previewer.after([stepped()], lambda _: right) == []
 
 
+@pytest.mark.parametrize(("side", "decoded"), [(MAX_SIDE // 8, True), (MAX_SIDE // 8 + 1, False)])
+def test_a_small_picture_is_shown_as_it_would_be_decoded(base, side: int, *, decoded: bool):
+    previewer = Previewer(base.vae, partial(decode, base.vae))
+    previewer.watch("g1", 0.0)
+    scheduler = build_noise_scheduler("DDIMScheduler", base.scheduler_config)
+    latents = torch.randn(1, 4, side, side, generator=torch.Generator().manual_seed(3))
+    outlook = Outlook(scheduler, latents, torch.tensor(1.0), torch.zeros_like(latents))
+
+    (preview,) = previewer.after([stepped()], lambda _: outlook)
+
+    assert (preview.rgb == decode(base.vae, outlook.clean())) is decoded
+    assert (preview.width, preview.height) == ((side * 8, side * 8) if decoded else (side, side))
+
+
 def test_the_pace_is_kept():
     now = 10.0
     watching = Watching(lambda: now)
