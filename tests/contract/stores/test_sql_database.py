@@ -67,6 +67,11 @@ def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path, content: byte
         stores.submit()
 
 
+_INSERTING = text(
+    "INSERT INTO workers (id, host, pid, engine, device, state, beat_at) VALUES ('w', 'h', 1, 'e', 'd', 'ready', 1e12)"
+)
+
+
 def test_our_own_mistakes_are_not_called_an_outage(stores: Stores):
     with pytest.raises(DBAPIError):
         stores.database.read(lambda connection: connection.execute(text("SELECT * FROM nowhere")))
@@ -126,7 +131,7 @@ def test_the_clock_is_the_databases_with_milliseconds(stores: Stores):
 
 def test_a_failed_transaction_writes_nothing(stores: Stores):
     def work(connection: Connection):
-        connection.execute(text("INSERT INTO workers VALUES ('w', 'h', 1, 'e', 'd', 'ready', 1e12)"))
+        connection.execute(_INSERTING)
         raise KeyError
 
     with pytest.raises(KeyError):
@@ -149,7 +154,7 @@ class TestPostgres:
         with open_sql_stores(postgres_url) as stores:
 
             def work(connection: Connection):
-                connection.execute(text("INSERT INTO workers VALUES ('w', 'h', 1, 'e', 'd', 'ready', 1e12)"))
+                connection.execute(_INSERTING)
                 connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
             with pytest.raises(Unavailable):
