@@ -91,6 +91,12 @@ TAKE_NO_OBJECT = {
     *("GET /docs", "GET /docs/page.css", "GET /openapi.json"),
     "GET /healthz",
     "GET /readyz",
+    "GET /metrics",  # figures of the whole house, and no project's name
+    # pages: the same for everybody; the browser asks the calls above for what is shown
+    *("GET /", "GET /models", "GET /models/{owner}/{name}", "GET /tasks", "GET /tasks/{task_id}"),
+    *("GET /sign-in", "GET /static/{version}/{file}"),
+    "POST /models/{owner}/{name}/samples",  # code made of what is sent
+    "POST /sign-in/redeem",  # a code that is nobody's
 }
 
 
@@ -118,7 +124,8 @@ def theirs(easel: Porch, stores: Stores) -> Theirs:
 
 
 def without_date(answer: httpx2.Response) -> dict[str, str]:
-    return {name: value for name, value in answer.headers.items() if name != "date"}
+    """The headers, without those that differ between any two answers."""
+    return {name: value for name, value in answer.headers.items() if name not in {"date", "x-request-id"}}
 
 
 HANDLES = [
