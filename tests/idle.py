@@ -11,7 +11,9 @@ from server.adapters.sql.schema import upgrade
 from server.adapters.sql.wakeups import Role, open_wakeups
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.domain.worker import WorkerState
-from server.entrypoints.composition import choose_drawing, load_catalogue, make_supervisor, open_settled_database
+from server.entrypoints.composition import make_supervisor
+from server.entrypoints.drawings import choose_drawing
+from server.entrypoints.opening import load_catalogue, open_settled_database
 from server.settings import Settings
 
 

@@ -29,13 +29,9 @@ from server.adapters.wakeups import LocalWakeups
 from server.api.wiring import Wiring
 from server.domain.project import AuthMethod
 from server.domain.rescue import Limits
-from server.entrypoints.composition import (
-    choose_drawing,
-    make_supervisor,
-    make_wiring,
-    open_settled_database,
-    secret_box,
-)
+from server.entrypoints.composition import make_supervisor, make_wiring
+from server.entrypoints.drawings import choose_drawing
+from server.entrypoints.opening import open_settled_database, secret_box
 from server.entrypoints.outbound import make_sender
 from server.entrypoints.serve import ApiThread
 from server.ports.files import Downloads

@@ -1,7 +1,8 @@
 """`easel api`: the API alone."""
 
 from server.adapters.sql.wakeups import Role, open_wakeups
-from server.entrypoints.composition import ensure_secrets, ensure_usable, make_wiring, open_settled_database
+from server.entrypoints.composition import make_wiring
+from server.entrypoints.opening import ensure_secrets, ensure_usable, open_settled_database
 from server.entrypoints.serve import ApiThread
 from server.entrypoints.signals import on_stop_signals
 from server.settings import Settings

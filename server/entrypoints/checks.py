@@ -8,7 +8,8 @@ import httpx2
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.domain.worker import WorkerState
 from server.entrypoints.addresses import http_url
-from server.entrypoints.composition import Trouble, ensure_usable, open_settled_database
+from server.entrypoints.opening import ensure_usable, open_settled_database
+from server.entrypoints.trouble import Trouble
 from server.settings import Settings
 
 _SECONDS: Final = 4.0

@@ -20,18 +20,9 @@ from server.adapters.sql.schema import upgrade
 from server.adapters.sql.wakeups import Role, open_wakeups
 from server.domain.project import AuthMethod
 from server.entrypoints.addresses import http_url, local_url
-from server.entrypoints.composition import (
-    Drawing,
-    choose_drawing,
-    ensure_secrets,
-    ensure_usable,
-    load_catalogue,
-    make_supervisor,
-    make_wiring,
-    miniature_banner,
-    open_settled_database,
-    secret_box,
-)
+from server.entrypoints.composition import make_supervisor, make_wiring
+from server.entrypoints.drawings import Drawing, choose_drawing, miniature_banner
+from server.entrypoints.opening import ensure_secrets, ensure_usable, load_catalogue, open_settled_database, secret_box
 from server.entrypoints.serve import ApiThread
 from server.entrypoints.signals import on_stop_signals
 from server.services.projects import Credentials, create_project

@@ -3,14 +3,9 @@
 import logging
 
 from server.adapters.sql.wakeups import Role, open_wakeups
-from server.entrypoints.composition import (
-    choose_drawing,
-    ensure_usable,
-    load_catalogue,
-    make_supervisor,
-    miniature_banner,
-    open_settled_database,
-)
+from server.entrypoints.composition import make_supervisor
+from server.entrypoints.drawings import choose_drawing, miniature_banner
+from server.entrypoints.opening import ensure_usable, load_catalogue, open_settled_database
 from server.entrypoints.signals import on_stop_signals
 from server.settings import Settings
 

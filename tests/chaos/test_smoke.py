@@ -23,13 +23,13 @@ def _good(result: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_processes_die_everywhere_and_nothing_is_lost(kind: str, capsys: pytest.CaptureFixture[str]):
-    result = kills(kind, tasks=50, seconds=60, seed=1, workers=2, tasks_per_kill=4)
+    result = kills(kind, tasks=24, seconds=60, seed=1, workers=2, tasks_per_kill=3)
     _good(result, capsys)
     assert result["kills"] > 0
 
 
 def test_a_worker_that_wakes_up_too_late_is_refused(capsys: pytest.CaptureFixture[str]):
-    result = zombies("sqlite", seconds=60, seed=2, workers=3, freeze_every=8, thaws=4)
+    result = zombies("sqlite", seconds=60, seed=2, workers=3, freeze_every=8, thaws=2)
     _good(result, capsys)
     assert result["thawed"] > 0
     assert sum(result["refused"].values()) > 0

@@ -24,7 +24,7 @@ from server.domain.events import TERMINAL_EVENTS, TaskEvent
 from server.domain.lifecycle import TRANSITIONS, TaskStatus
 from server.domain.project import AuthMethod
 from server.domain.types import TaskId
-from server.entrypoints.composition import secret_box
+from server.entrypoints.opening import secret_box
 from server.ports import Story
 from server.services.projects import Credentials, create_project
 from server.settings import Settings

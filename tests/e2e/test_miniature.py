@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from PIL import Image
 
-from server.entrypoints.composition import served_catalogue
+from server.entrypoints.drawings import served_catalogue
 from tests.e2e.processes import open_site
 from tests.e2e.test_real_engine import PASTED, pictures
 from tests.serving import serving

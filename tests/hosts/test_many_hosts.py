@@ -19,7 +19,7 @@ from server.adapters.sql.event_log import SqlEventLog
 from server.adapters.sql.projects import SqlProjectStore
 from server.domain.project import AuthMethod
 from server.domain.types import TaskId
-from server.entrypoints.composition import open_settled_database, secret_box
+from server.entrypoints.opening import open_settled_database, secret_box
 from server.services.projects import create_project
 from server.settings import Settings
 from tests.e2e.processes import SHORT, ends, eventually

@@ -11,8 +11,9 @@ import pytest
 import models
 from models.catalogue import Catalogue
 from server.entrypoints.addresses import http_url
-from server.entrypoints.composition import Trouble, choose_drawing, served_catalogue
+from server.entrypoints.drawings import choose_drawing, served_catalogue
 from server.entrypoints.packages import WORKER_PACKAGES
+from server.entrypoints.trouble import Trouble
 from server.settings import Settings
 from tests.e2e.commands import FAKE, Easels, easel_fixture, upgraded_fixture
 from tests.e2e.processes import open_site

@@ -12,7 +12,8 @@ from models.catalogue import Catalogue
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.wakeups import LocalWakeups
 from server.api.wire import task_wire
-from server.entrypoints.composition import make_wiring, open_settled_database
+from server.entrypoints.composition import make_wiring
+from server.entrypoints.opening import open_settled_database
 from server.entrypoints.serve import ApiThread
 from tests.serving import BODY, signed
 from tests.wire.porch import RUN, error_of, porch

@@ -9,7 +9,7 @@ import pytest
 
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.webhooks import SqlWebhookStore
-from server.entrypoints.composition import secret_box
+from server.entrypoints.opening import secret_box
 from server.services.webhook_secrets import signing_secrets
 from tests.e2e.processes import eventually
 from tests.receivers import Flood, drips, hangs, receiving, says

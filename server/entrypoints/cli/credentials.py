@@ -12,7 +12,7 @@ import typer
 from server.adapters.sql.projects import SqlProjectStore
 from server.domain.project import Project
 from server.domain.quota import UNLIMITED
-from server.entrypoints.composition import ensure_secrets, ensure_usable, open_settled_database, secret_box
+from server.entrypoints.opening import ensure_secrets, ensure_usable, open_settled_database, secret_box
 from server.services.projects import find_project, hash_key
 from server.services.rotate import Part, Rotation
 from server.services.rotate import rotate as rotate_project

@@ -8,7 +8,8 @@ import typer
 
 from server.adapters.sql.backup import back_up, dump_command, has_pg_dump
 from server.adapters.sql.schema import head_revision, upgrade
-from server.entrypoints.composition import Trouble, open_settled_database
+from server.entrypoints.opening import open_settled_database
+from server.entrypoints.trouble import Trouble
 from server.settings import Settings, read_settings
 
 app = typer.Typer(help="The database.", no_args_is_help=True)

@@ -21,16 +21,12 @@ from server.adapters.sql.schema import SqlHealth
 from server.adapters.sql.wal import reset_bug_warning
 from server.domain.errors import EaselError, FilesAway
 from server.domain.host_check import Finding, Verdict, judge_clock, judge_device, judge_folder, judge_shared_memory
-from server.entrypoints.composition import (
-    Trouble,
-    drawable,
-    ensure_secrets,
-    load_catalogue,
-    open_settled_database,
-)
+from server.entrypoints.drawings import drawable
 from server.entrypoints.file_stores import open_files
 from server.entrypoints.host_facts import clock_skew, device_facts, folder_facts, shared_memory
+from server.entrypoints.opening import ensure_secrets, load_catalogue, open_settled_database
 from server.entrypoints.packages import missing_worker_packages
+from server.entrypoints.trouble import Trouble
 from server.settings import Settings, read_settings
 
 _MIN_PYTHON: Final = (3, 11)
@@ -99,7 +95,10 @@ def _shared(settings: Settings) -> Finding:
 def _clock(settings: Settings) -> Finding:
     if settings.embedded:
         return Finding(Verdict.OK, "clock", "the embedded database has this machine's own")
-    return judge_clock(clock_skew(open_settled_database(settings)))
+    try:
+        return judge_clock(clock_skew(open_settled_database(settings)))
+    except (Trouble, EaselError):
+        return Finding(Verdict.NOTE, "clock", "not compared with the database's, which can't be asked (see above)")
 
 
 def _files(settings: Settings) -> Finding:

@@ -6,8 +6,8 @@ import typer
 
 from server.adapters.sql.file_names import named_files
 from server.domain.bucket_url import parse_bucket_url
-from server.entrypoints.composition import ensure_usable, open_settled_database
 from server.entrypoints.file_stores import open_files
+from server.entrypoints.opening import ensure_usable, open_settled_database
 from server.entrypoints.trouble import Trouble
 from server.services.copy_files import copy_files
 from server.settings import read_settings

@@ -19,7 +19,8 @@ from models.shipped import MINIATURE, weights_for
 from models.weights import Missing, WeightSet, pull_command
 from server.adapters.model_store import LocalModelStore
 from server.entrypoints.cli import models_check, models_pull
-from server.entrypoints.composition import Trouble, load_catalogue
+from server.entrypoints.opening import load_catalogue
+from server.entrypoints.trouble import Trouble
 from server.settings import Settings, read_settings
 
 app = typer.Typer(help="Models: cards, weights and LoRAs.", no_args_is_help=True)

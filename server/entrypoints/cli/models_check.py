@@ -14,8 +14,10 @@ from rich.table import Table
 from models.layouts import weights_name
 from models.shipped import MINIATURE
 from models.weights import WeightSet
-from server.entrypoints.composition import Trouble, drawable, load_catalogue, require_worker_extra
+from server.entrypoints.drawings import drawable, require_worker_extra
 from server.entrypoints.engine_spec import sdxl_spec
+from server.entrypoints.opening import load_catalogue
+from server.entrypoints.trouble import Trouble
 from server.settings import read_settings
 
 _SIDE: Final = 1024

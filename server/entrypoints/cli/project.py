@@ -13,7 +13,7 @@ from server.adapters.sql.projects import SqlProjectStore
 from server.domain.project import AuthMethod, Project
 from server.domain.quota import UNLIMITED
 from server.entrypoints.cli import credentials
-from server.entrypoints.composition import ensure_secrets, ensure_usable, open_settled_database, secret_box
+from server.entrypoints.opening import ensure_secrets, ensure_usable, open_settled_database, secret_box
 from server.services.bring import bring_project, read_credentials
 from server.services.projects import create_project
 from server.settings import Settings, read_settings

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.refusals import SqlRefusalLog
-from server.entrypoints.composition import Trouble, ensure_usable, open_settled_database
+from server.entrypoints.opening import ensure_usable, open_settled_database
+from server.entrypoints.trouble import Trouble
 from server.settings import read_settings
 
 app = typer.Typer(help="What the prompt gate refused.", no_args_is_help=True)

@@ -1,15 +1,15 @@
-"""easel up | api | worker."""
+"""easel up | api | worker.
+
+What serves is imported by the command that serves: no other needs FastAPI, which takes long to load.
+"""
 
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from server.entrypoints.api import run_api
 from server.entrypoints.checks import check_api, check_worker
 from server.entrypoints.logs import set_up_logging
-from server.entrypoints.up import run_up
-from server.entrypoints.worker import run_worker
 from server.settings import Settings, read_settings
 
 
@@ -22,6 +22,8 @@ def add_to(app: typer.Typer) -> None:
 
 def up() -> None:
     """Serve and draw, everything on this machine."""
+    from server.entrypoints.up import run_up  # noqa: PLC0415 see above
+
     raise typer.Exit(run_up(_settings(), Console(stderr=True)))
 
 
@@ -33,6 +35,8 @@ def api(*, check: _Check = False) -> None:
     if check:
         typer.echo(check_api(read_settings()))
         return
+    from server.entrypoints.api import run_api  # noqa: PLC0415 see above
+
     raise typer.Exit(run_api(_settings()))
 
 
@@ -43,6 +47,8 @@ def worker(
     if check:
         typer.echo(check_worker(read_settings()))
         return
+    from server.entrypoints.worker import run_worker  # noqa: PLC0415 see above
+
     settings = _settings()
     raise typer.Exit(run_worker(settings.model_copy(update={"worker_name": name}) if name else settings))
 

@@ -10,7 +10,8 @@ from rich.table import Table
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.webhooks import SqlWebhookStore
 from server.domain.webhook import Webhook, WebhookId
-from server.entrypoints.composition import Trouble, ensure_secrets, ensure_usable, open_settled_database, secret_box
+from server.entrypoints.opening import ensure_secrets, ensure_usable, open_settled_database, secret_box
+from server.entrypoints.trouble import Trouble
 from server.services.webhook_secrets import rotate_secret, signing_secrets
 from server.settings import Settings, read_settings
 

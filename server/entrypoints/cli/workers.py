@@ -8,7 +8,7 @@ from rich.table import Table
 
 from server.adapters.sql.workers import SqlWorkerRegistry
 from server.domain.worker import Seen, Wish, WorkerState
-from server.entrypoints.composition import ensure_usable, open_settled_database
+from server.entrypoints.opening import ensure_usable, open_settled_database
 from server.entrypoints.trouble import Trouble
 from server.settings import read_settings
 
