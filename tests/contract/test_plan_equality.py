@@ -74,10 +74,10 @@ def test_a_schedule_is_diffusers_for_every_number_of_steps(name, spacing):
     check_schedule(name, spacing, ALL_STEPS)
 
 
-def check_split(name: str, numbers) -> None:
+def check_split(name: str, numbers, fractions=FRACTIONS) -> None:
     own = schedule_config(config())
     for steps in numbers:
-        for fraction in FRACTIONS[:3] if name in SLOW else FRACTIONS:
+        for fraction in fractions:
             refiner_steps = (steps * 7) % 150 + 1
             planned = plan_of(Asked(steps, refiner_steps, fraction, name), Schedules(own, own))
             base = base_leg(name, config(), steps=steps, denoising_end=fraction, device=CPU)
@@ -88,7 +88,7 @@ def check_split(name: str, numbers) -> None:
 
 @pytest.mark.parametrize("name", NOISE_SCHEDULERS)
 def test_the_engine_runs_what_is_planned(name):
-    check_split(name, (1, 2, 22) if name in SLOW else FEW_STEPS)
+    check_split(name, *(((1, 2, 22), FRACTIONS[:3]) if name in SLOW else (FEW_STEPS,)))
 
 
 @pytest.mark.slow
