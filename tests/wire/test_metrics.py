@@ -125,9 +125,18 @@ def guarded(tmp_path_factory: pytest.TempPathFactory):
         yield running
 
 
-def test_without_a_token_only_this_machine_is_told(easel: Easel):
-    # The test's own address is believed to be a proxy's.
-    answer = _scrape(easel, **{"x-forwarded-for": "203.0.113.9"})
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"x-forwarded-for": "203.0.113.9"},  # the test's own address is believed to be a proxy's
+        {"x-forwarded-for": "127.0.0.1"},  # and here it isn't sure for whom it asks
+        {"x-real-ip": "203.0.113.9"},
+        {"forwarded": "for=203.0.113.9"},
+        {"via": "1.1 a-proxy"},
+    ],
+)
+def test_without_a_token_only_this_machine_is_told(easel: Easel, said: dict[str, str]):
+    answer = _scrape(easel, **said)
     assert answer.status_code == 403
     assert "EASEL_METRICS_TOKEN" in answer.text
 
