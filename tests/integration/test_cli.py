@@ -1,5 +1,6 @@
 """The `easel` command: what a person can mend comes out as one plain sentence and exit code 1."""
 
+import importlib.metadata
 import os
 import socket
 import sqlite3
@@ -34,6 +35,10 @@ def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
         return code, printed.out + printed.err
 
     return run
+
+
+def test_it_tells_its_version(here: Here):
+    assert here("--version") == (0, f"easel {importlib.metadata.version('easel')}\n")
 
 
 # ── what keeps a server from starting ────────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,9 @@
 """The `easel` command."""
 
+import importlib.metadata
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,11 +17,29 @@ from server.settings import SettingsError
 
 app = typer.Typer(
     name="easel",
-    help="A self-hosted SDXL + LoRA image server that speaks the Wiro API.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 as typer calls it
+    if asked:
+        typer.echo(f"easel {importlib.metadata.version('easel')}")
+        raise typer.Exit
+
+
+_Version = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+]
+
+
+@app.callback()
+def _easel(*, version: _Version = False) -> None:  # pyright: ignore[reportUnusedFunction]
+    """A self-hosted SDXL + LoRA image server that speaks the Wiro API."""
+    del version
+
+
 serving.add_to(app)
 run.add_to(app)
 replay.add_to(app)
