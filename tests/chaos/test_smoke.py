@@ -23,7 +23,7 @@ def _good(result: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_processes_die_everywhere_and_nothing_is_lost(kind: str, capsys: pytest.CaptureFixture[str]):
-    result = kills(kind, tasks=24, seconds=60, seed=1, workers=2, tasks_per_kill=3)
+    result = kills(kind, tasks=40, seconds=60, seed=1, workers=2, tasks_per_kill=3)
     _good(result, capsys)
     assert result["kills"] > 0
 
