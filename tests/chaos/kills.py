@@ -64,7 +64,7 @@ def _torment(nemesis: Nemesis, going: Callable[[], bool], rng: random.Random, cr
         *[lambda: nemesis.freeze("worker")] * 2,
         *[nemesis.kill_engine] * 8,
     ]
-    next_act = time.monotonic() + 5
+    next_act = time.monotonic() + 3
     while going():
         nemesis.look()
         crowd.room(it.unfinished)
