@@ -42,7 +42,11 @@ class Follower:
 
     def behind(self, head: Head) -> bool:
         """Whether there is something this follower has not been told, and room to tell it."""
-        return self.outbox.room and (self.cursor < head.last_seq or self.progress_version < head.progress_version)
+        return self.outbox.room and self.lacks(head)
+
+    def lacks(self, head: Head) -> bool:
+        """Whether there is something this follower has not been told."""
+        return self.cursor < head.last_seq or self.progress_version < head.progress_version
 
 
 class Hub:
@@ -55,6 +59,8 @@ class Hub:
         self._expect = expect
         self._poll_seconds = poll_seconds
         self._followers: dict[TaskId, set[Follower]] = defaultdict(set)
+        # How far every follower of a task has been told: where it has not gone on, none of them is looked at.
+        self._told: dict[TaskId, Head] = {}
         self._look_now = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         # A thread of its own: calls that wait for a database that is away hold all the others.
@@ -68,6 +74,7 @@ class Hub:
     def follow(self, follower: Follower) -> None:
         """Tell this follower everything after its cursor, from now on."""
         self._followers[follower.task_id].add(follower)
+        self._told.pop(follower.task_id, None)
         self._look_now.set()
 
     def unfollow(self, followers: Iterable[Follower]) -> None:
@@ -78,6 +85,7 @@ class Hub:
                 group.discard(follower)
                 if not group:
                     del self._followers[follower.task_id]
+                    self._told.pop(follower.task_id, None)
 
     async def run(self) -> None:
         """Look whenever woken, and every poll interval while anything is followed."""
@@ -102,9 +110,14 @@ class Hub:
             return
         heads = await anyio.to_thread.run_sync(self._log.heads, list(self._followers), limiter=self._threads)
         for task_id, head in heads.items():
-            behind = [one for one in self._followers.get(task_id, ()) if one.behind(head)]
+            if self._told.get(task_id) == head:
+                continue
+            followers = self._followers.get(task_id, ())
+            behind = [one for one in followers if one.behind(head)]
             if behind:
                 await self._catch_up(task_id, behind)
+            elif followers and not any(one.lacks(head) for one in followers):
+                self._told[task_id] = head
 
     async def _catch_up(self, task_id: TaskId, behind: list[Follower]) -> None:
         after = min(one.cursor for one in behind)
