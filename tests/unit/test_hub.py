@@ -40,3 +40,23 @@ def test_a_task_that_cannot_be_told_silences_no_other():
         return frame
 
     assert json.loads(asyncio.run(told()))["id"] == str(sound.id)
+
+
+def test_who_comes_late_to_a_task_that_stands_still_hears_its_story():
+    stores = MemoryStores()
+    task = stores.submit(new_task(stores.create(new_project("one")).id))
+
+    async def told() -> list[str]:
+        hub = Hub(stores, poll_seconds=0.01)
+        looking = asyncio.create_task(hub.run())
+        frames: list[str] = []
+        for _ in range(2):
+            outbox = Outbox(time.monotonic)
+            hub.follow(Follower(task.id, outbox))
+            frames.append(await asyncio.wait_for(outbox.get(), 5))
+            await asyncio.sleep(0.1)  # some looks find nothing new
+        looking.cancel()
+        return frames
+
+    first, second = asyncio.run(told())
+    assert json.loads(first)["id"] == json.loads(second)["id"] == str(task.id)
