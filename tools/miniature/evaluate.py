@@ -150,6 +150,7 @@ def main() -> None:
     if painter.has_refiner:
         ways.insert(0, ("base + refiner", Settings()))
     print(table(painter, options.count, ways))  # noqa: T201 - a command's output
+    options.sheet.parent.mkdir(parents=True, exist_ok=True)
     contact_sheet(_sheet_pictures(painter, ways[0][1]), 8, options.sheet)
 
 
