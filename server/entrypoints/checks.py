@@ -19,14 +19,19 @@ _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 compare
 
 def check_api(settings: Settings) -> str:
     """Return one sentence about the API on this host. Raises Trouble when it can't serve."""
-    url = f"{http_url(_EVERYWHERE.get(settings.host, settings.host), settings.port)}/readyz"
-    try:
-        answer = httpx2.get(url, timeout=_SECONDS, trust_env=False)
-    except httpx2.HTTPError as error:
-        raise Trouble(f"The API does not answer at {url}: {error}. Is `easel api` running?") from None
+    answer = ask_api(settings, "/readyz")
     if not answer.is_success:
         raise Trouble(f"The API is not ready: {answer.text.strip()[:500]}")
     return "The API is ready."
+
+
+def ask_api(settings: Settings, path: str) -> httpx2.Response:
+    """Return what the API on this host answers to a GET. Raises Trouble when nothing answers."""
+    url = f"{http_url(_EVERYWHERE.get(settings.host, settings.host), settings.port)}{path}"
+    try:
+        return httpx2.get(url, timeout=_SECONDS, trust_env=False)
+    except httpx2.HTTPError as error:
+        raise Trouble(f"The API does not answer at {url}: {error}. Is `easel up` or `easel api` running?") from None
 
 
 def check_worker(settings: Settings) -> str:

@@ -13,20 +13,20 @@ from typing import IO, Final
 from rich.console import Console
 from rich.markup import escape
 
-from server.adapters.clock import SystemClock
 from server.adapters.sql.engines import Database
 from server.adapters.sql.projects import SqlProjectStore
 from server.adapters.sql.schema import upgrade
 from server.adapters.sql.wakeups import Role, open_wakeups
 from server.domain.project import AuthMethod
-from server.entrypoints.addresses import http_url, local_url
+from server.entrypoints.addresses import http_url
 from server.entrypoints.composition import make_supervisor, make_wiring
 from server.entrypoints.drawings import Drawing, choose_drawing, miniature_banner
 from server.entrypoints.opening import ensure_secrets, ensure_usable, load_catalogue, open_settled_database, secret_box
 from server.entrypoints.serve import ApiThread
+from server.entrypoints.sign_in_link import base_address, default_credentials, link_lines
 from server.entrypoints.signals import on_stop_signals
-from server.services.projects import Credentials, create_project
-from server.services.sign_in import LIFETIME, SignInLinks
+from server.services.projects import create_project
+from server.services.sign_in import SignInLinks
 from server.settings import Settings
 
 _DRAIN_SECONDS = 10.0
@@ -50,7 +50,8 @@ def run_up(settings: Settings, console: Console) -> int:
 
 def _serve_and_draw(settings: Settings, database: Database, drawing: Drawing, console: Console) -> int:
     wakeups = open_wakeups(database, Role.BOTH, poll_only=settings.poll_only)
-    links = _links(settings)
+    credentials = default_credentials(settings)
+    links = None if credentials is None else SignInLinks(time.time, credentials)
     wiring = make_wiring(settings, database, wakeups, needs_worker=True, miniature=True, sign_in=links)
     api = ApiThread(wiring, settings)
     supervisor = make_supervisor(settings, database, wakeups, drawing, default_drain=_DRAIN_SECONDS)
@@ -58,7 +59,8 @@ def _serve_and_draw(settings: Settings, database: Database, drawing: Drawing, co
     api.start()
     console.print(f"easel listens on {http_url(settings.host, api.port)}/v1 (Ctrl-C stops it)")
     if links is not None:
-        _print_link(links, settings.public_url or local_url(settings.host, api.port), console)
+        for line in link_lines(links.issue(), base_address(settings, api.port)):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     # The API outlives the supervisor by more than the hub's interval: sockets see the end of what was being drawn.
     code = supervisor.run()
     time.sleep(_LAST_LOOK_SECONDS)
@@ -79,23 +81,6 @@ def _make_default_project(settings: Settings, database: Database, console: Conso
         json.dump({"name": made.name, "apiKey": made.api_key, "apiSecret": made.api_secret}, file, indent=2)
         file.write("\n")
     console.print(f"made project 'default'; its key and secret are in {path}", highlight=False, markup=False)
-
-
-def _links(settings: Settings) -> SignInLinks | None:
-    """Return links to the project whose key lies in the data folder; None where none does."""
-    try:
-        written = json.loads((settings.data_dir / "project.json").read_text(encoding="utf-8"))
-        credentials = Credentials(str(written["name"]), str(written["apiKey"]), written["apiSecret"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return SignInLinks(SystemClock(), credentials)
-
-
-def _print_link(links: SignInLinks, base: str, console: Console) -> None:
-    # Behind the #: browsers don't send that part, so the code is in no log and no Referer.
-    link = f"{base}/sign-in#code={links.issue()}"
-    console.print(f"open {link}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"     (signs a browser in, once, within {LIFETIME / 60:.0f} minutes)", highlight=False, markup=False)
 
 
 @contextmanager

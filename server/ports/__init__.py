@@ -20,7 +20,7 @@ class PageQuery:
     """A page of a project's tasks, newest first unless `ascending`.
 
     `model` filters by a part of the model's name, in any case; tasks of `or_models` are wanted as well.
-    `statuses` are those wanted, none for all.
+    `statuses` are those wanted, none for all. `succeeded` wants tasks that have ended by themselves, well or failed.
     """
 
     start: int = 0
@@ -29,6 +29,7 @@ class PageQuery:
     model: str = ""
     or_models: frozenset[str] = frozenset()
     statuses: frozenset[TaskStatus] = frozenset()
+    succeeded: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,8 @@ class Desk:
     def _note_progress(self, run: Run, event: EngineEvent | DeskNote) -> None:
         if isinstance(event, Stepped):
             run.last_step = event
-        self._ports.tally.heard(run.generation_id, event)
+        run.spent.heard(event)
+        self._ports.tally.heard(event, run.spent.seconds)
 
     def _told(self, run: Run, note: DeskNote) -> None:
         match note:
@@ -259,7 +260,7 @@ class Desk:
             if all(other.engine_done for other in self._runs.values()):
                 self._heard_at = self._ports.clock.monotonic()
             run.engine_done = False
-            self._ports.tally.admitted(run.generation_id)
+            run.spent.admitted()
             self._child.send(Admit(request))
 
     def _flush(self, run: Run, between: Callable[[], None]) -> None:

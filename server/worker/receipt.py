@@ -3,6 +3,7 @@
 A subject is an object; where there is something to say to people it has a `note`, one plain sentence.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from models.emphasis import plain_text, read_emphasis
@@ -10,7 +11,7 @@ from models.layouts import weights_name
 from models.plan import StepPlan
 from models.vocabulary import read_vocabulary
 from models.weights import WeightSet
-from pipelines.contract import GenerationRequest
+from pipelines.contract import GenerationRequest, Phase
 from server.domain.types import JsonObject, JsonValue
 from server.services.plan_shape import plan_subject
 
@@ -39,6 +40,11 @@ def notes_of(receipt: JsonObject) -> list[str]:
     """Return the sentences of a receipt."""
     subjects = [subject for subject in receipt.values() if isinstance(subject, dict)]
     return [str(subject["note"]) for subject in subjects if "note" in subject]
+
+
+def phases_subject(seconds: Mapping[Phase, float]) -> JsonObject:
+    """Return the seconds spent in each phase, by its name, in the phases' order."""
+    return {phase.value: round(seconds[phase], 3) for phase in Phase if phase in seconds}
 
 
 def _real(request: GenerationRequest, weights: WeightSet) -> JsonObject:

@@ -14,7 +14,8 @@ from server.services.story import last_words
 from server.worker.log_tail import LogTail, clean
 from server.worker.picture_receipt import Drawing
 from server.worker.prepare import Prepared
-from server.worker.receipt import notes_of
+from server.worker.receipt import notes_of, phases_subject
+from server.worker.spent import Spent
 
 REPORT_SECONDS = 0.25
 
@@ -51,6 +52,7 @@ class Run:
         self._requeued = False
         self._unrecorded: set[str] = set()
         self._recorded: set[str] = set()
+        self.spent = Spent(clock.monotonic)
         self._claimed_at = self._drawing_since = clock.monotonic()
         self._reported = 0.0
         self._progress: JsonObject | None = None
@@ -136,6 +138,8 @@ class Run:
             return
         self.over = True
         self._progress = None
+        if self.spent.seconds:
+            self.add_to_receipt({"phases": phases_subject(self.spent.seconds)})
         ending = Ending(self._ending.pexit, clean(self._ending.message))
         self._waiting.extend(last_words(ending, str(self._log)))
 

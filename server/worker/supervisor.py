@@ -100,7 +100,7 @@ class Supervisor:
         term = min(timing.term, timing.stop_grace)
         care = Care(restarts=timing.restarts, load=timing.load, term=term, recycle=recycle)
         self._child = EngineChild(outside.engine, self._inbox.put, outside.clock, care)
-        self._tally = Tally(outside.clock.monotonic)
+        self._tally = Tally()
         ports = DeskPorts(
             tasks=outside.tasks,
             refusals=outside.refusals,

@@ -1,11 +1,10 @@
 """What a worker counts of its own work. It tells it with each beat; whoever measures reads it from there."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Final
 
-from pipelines.contract import Failed, Finished, Phase, SampleDone, Started, Stepped, Vitals, Withdrawn
+from pipelines.contract import Finished, Phase, SampleDone, Stepped, Vitals
 from server.domain.kill import Means
 from server.domain.lifecycle import TaskStatus
 from server.domain.report import Spread, WorkerReport
@@ -23,26 +22,12 @@ _VITAL_COUNTS: Final = {
 """How a report calls an engine's counts."""
 
 
-@dataclass(slots=True)
-class _Spent:
-    """Where a generation's time goes: what lies between two events belongs to the phase that the second one ends."""
-
-    since: float
-    phases: dict[Phase, float] = field(default_factory=lambda: defaultdict[Phase, float](float))
-
-    def on(self, phase: Phase, now: float) -> None:
-        self.phases[phase] += now - self.since
-        self.since = now
-
-
 class Tally:
     """Counts from the start of its worker. Called by the supervisor's thread only."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
+    def __init__(self) -> None:
         self._counts: dict[str, float] = defaultdict(float)
         self._spreads: dict[str, Spread] = defaultdict(Spread)
-        self._spent: dict[str, _Spent] = {}
         self._earlier: dict[str, float] = defaultdict(float)
         self._vitals = Vitals()
 
@@ -56,29 +41,16 @@ class Tally:
         if task.attempt == 1:
             self._took("queue", waited(task))
 
-    def admitted(self, generation_id: str) -> None:
-        """The engine is asked for a generation."""
-        self._spent[generation_id] = _Spent(self._monotonic())
-
-    def heard(self, generation_id: str, event: object) -> None:
-        """The engine said something of a generation."""
-        spent = self._spent.get(generation_id)
-        if spent is None:
-            return
+    def heard(self, event: object, spent: Mapping[Phase, float]) -> None:
+        """The engine said something of a generation, which has spent so many seconds in each phase."""
         match event:
-            case Started():
-                spent.on(Phase.ENCODE, self._monotonic())
             case Stepped(phase=phase):
-                spent.on(phase, self._monotonic())
                 self.count(f"steps.{phase.value}")
             case SampleDone():
-                spent.on(Phase.DECODE, self._monotonic())
                 self.count("pictures")
             case Finished():
-                for phase, seconds in self._spent.pop(generation_id).phases.items():
+                for phase, seconds in spent.items():
                     self._took(phase.value, seconds)
-            case Failed() | Withdrawn():
-                del self._spent[generation_id]
             case _:
                 pass
 
@@ -99,7 +71,6 @@ class Tally:
         for name, value in self._vital_counts().items():
             self._earlier[name] += value
         self._vitals = Vitals()
-        self._spent.clear()
 
     def report(self, levels: Mapping[str, float]) -> WorkerReport:
         """Return what is counted so far, beside how things stand."""

@@ -51,7 +51,9 @@ def test_from_the_first_visit_to_the_history(visit, site):
         find_both(watch, {drawn: "done", killed: "cancelled"})
         watch.page.locator("#list a").click()
         watch.page.locator("#pictures figure").nth(1).wait_for()
-        watch.page.locator("#timeline svg").wait_for()
+        watch.page.locator("#timeline svg rect.decode").wait_for()
+        legend = " ".join(watch.page.locator("#timeline .legend li").all_inner_texts())
+        assert re.search(r"waiting .* preparing .* base .* refiner .* decode .* storing .* in all", legend), legend
         watch.judge("task")
         watch.shoot("task")
         watch.check()
@@ -112,7 +114,7 @@ def find_both(watch: Watch, states: dict[str, str]) -> None:
     page.locator("#list img").first.wait_for()
     watch.judge("tasks")
     watch.shoot("tasks")
-    page.get_by_label("Status").select_option("finished")
+    page.get_by_label("Status").select_option("done")
     watch.until("document.querySelectorAll('#list li').length === 1")
 
 

@@ -49,8 +49,12 @@ def disk(kind: str, *, rounds: int, seed: int) -> dict[str, Any]:
 
 
 def slow_disk(kind: str, *, seconds: float, seed: int) -> dict[str, Any]:
-    """Every write of a picture and each tenth write of a story takes a second and a half of the lease's three."""
-    slow = "file_half:~1:sleep=1.5,writing:~10:sleep=1.5"
+    """Every write of a picture and each tenth write of a story takes a second of the lease's three.
+
+    A beat is due each second, and none can be between the two ends of a slow write: what is left is a second's room for
+    the machine that runs this.
+    """
+    slow = "file_half:~1:sleep=1,writing:~10:sleep=1"
     with stage(kind) as it:
         places = [Place("api", (QUIET for _ in count()))] + [Place("worker", (slow for _ in count())) for _ in range(3)]
         nemesis = Nemesis(it.site, places, it.history, seed, thaw_after=60)

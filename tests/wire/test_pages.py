@@ -1,11 +1,11 @@
 """The pages: whole, safe, kept by browsers, and worth nothing to whoever has no key."""
 
 import re
+import time
 
 import httpx2
 import pytest
 
-from server.adapters.clock import SystemClock
 from server.domain.errors import Unavailable
 from server.services.projects import Credentials
 from server.services.sign_in import SignInLinks
@@ -168,7 +168,7 @@ def test_what_stands_in_an_address_is_text_on_the_page(idle):
 
 
 def test_a_link_is_worth_the_credentials_once(tmp_path):
-    links = SignInLinks(SystemClock(), LINKED)
+    links = SignInLinks(time.time, LINKED)
     code = links.issue()
     with porch(tmp_path, worker=False, wired={"sign_in": links}) as linked:
         url = f"{linked.url}/sign-in/redeem"

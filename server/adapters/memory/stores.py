@@ -21,7 +21,7 @@ from server.domain.kill import Killed
 from server.domain.lifecycle import LEASED, RUNNING, TaskStatus, sources_of
 from server.domain.quota import Quota
 from server.domain.runs import RunCount
-from server.domain.task import Claimed, Head, Lease, NewTask, Output, StoredFile, Task
+from server.domain.task import SUCCESS, Claimed, Head, Lease, NewTask, Output, StoredFile, Task
 from server.domain.types import FileId, ProjectId, TaskId, WorkerId
 from server.domain.writes import AddFile, Append, Move, Report, Requeue, Write, WriteReceipt
 from server.ports import Page, PageQuery, Story
@@ -110,6 +110,7 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
                 if row.task.project_id == project_id
                 and (wanted in row.task.model.lower() or row.task.model in query.or_models)
                 and (not query.statuses or row.task.status in query.statuses)
+                and (query.succeeded is None or _ended(row.task, well=query.succeeded))
             ]
         found.sort(key=lambda task: task.id, reverse=not query.ascending)
         return Page(len(found), found[query.start : query.start + query.limit])
@@ -270,3 +271,7 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
     def _all_held(self, leases: Iterable[Lease]) -> list[MemoryRow]:
         rows = ((self._rows.get(lease.task_id), lease) for lease in leases)
         return [row for row, lease in rows if row is not None and row.fits(lease)]
+
+
+def _ended(task: Task, *, well: bool) -> bool:
+    return task.status is TaskStatus.POSTPROCESS_END and (task.pexit == SUCCESS) is well

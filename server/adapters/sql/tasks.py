@@ -26,7 +26,7 @@ from server.domain.files import ROOT
 from server.domain.kill import Killed
 from server.domain.lifecycle import TaskStatus, sources_of
 from server.domain.quota import Quota
-from server.domain.task import Claimed, Lease, NewTask, Output, StoredFile, Task
+from server.domain.task import SUCCESS, Claimed, Lease, NewTask, Output, StoredFile, Task
 from server.domain.types import ProjectId, TaskId, WorkerId
 from server.domain.webhook import is_owed
 from server.domain.writes import Write
@@ -99,6 +99,9 @@ class SqlTaskStore:
             wanted = and_(wanted, or_(named, TASKS.c.model.in_(query.or_models)))
         if query.statuses:
             wanted = and_(wanted, is_one_of(TASKS.c.status, query.statuses))
+        if query.succeeded is not None:
+            well = TASKS.c.pexit == SUCCESS if query.succeeded else TASKS.c.pexit != SUCCESS
+            wanted = and_(wanted, is_one_of(TASKS.c.status, [TaskStatus.POSTPROCESS_END]), well)
         order = TASKS.c.id.asc() if query.ascending else TASKS.c.id.desc()
         rows = select(*TASK_COLUMNS).where(wanted).order_by(order).offset(query.start).limit(query.limit)
 

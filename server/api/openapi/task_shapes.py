@@ -65,7 +65,8 @@ _RESULT: Final[Wire] = {
     "outputsremoved": text("One sentence on why the outputs are gone; easel's own."),
     "receipt": anything(
         "What it is drawn with: `miniature`, `weights`, `size`, `words`; in `prompt` how both prompts were read: "
-        "`tokens` of each chunk, `weights`, `breaks`, `loras`. Empty until a worker knows. easel's own."
+        "`tokens` of each chunk, `weights`, `breaks`, `loras`; in `phases`, once it is drawn, the seconds of `encode`, "
+        "`base`, `refiner` and `decode`. Empty until a worker knows. easel's own."
     ),
     "killreceipt": fields(
         {

@@ -24,6 +24,7 @@ _PAGE: Final = inputs(
         "order": text("`DESC`, the newest first, by default; or `ASC`."),
         "modelName": text("A part of the model's name or title."),
         "status": text("Statuses, separated by commas; all by default. easel's own."),
+        "outcome": text("Only tasks that ran to their end: `succeeded` or `failed`. easel's own."),
     }
 )
 _TASKS: Final[Wire] = {

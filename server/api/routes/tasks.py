@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Final
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
@@ -25,6 +26,7 @@ router = APIRouter(prefix="/v1/Task")
 _MAX_LIMIT = 100
 _MAX_NAME = 200
 _MAX_START = 10**9
+_OUTCOMES: Final = {"succeeded": True, "failed": False}
 
 
 @router.post("/Detail")
@@ -84,6 +86,7 @@ def _query(body: Fields, catalogue: Catalogue) -> PageQuery:
         model=model,
         or_models=frozenset(titled) if model else frozenset(),
         statuses=_statuses(body.get("status")),
+        succeeded=_OUTCOMES.get(str(body.get("outcome"))),
     )
 
 

@@ -7,12 +7,13 @@ const RUNNING = new Set([
   'task_accept', 'task_preprocess_start', 'task_preprocess_end', 'task_assign', 'task_start', 'task_end', 'task_postprocess_start',
 ]);
 
-/** Words of a filter, and the statuses they mean. */
+/** Words of a filter, and what they ask of Task/List. */
 export const FILTERS = {
-  queued: ['task_queue'],
-  running: [...RUNNING],
-  finished: ['task_postprocess_end'],
-  cancelled: ['task_cancel'],
+  queued: { status: 'task_queue' },
+  running: { status: [...RUNNING].join(',') },
+  done: { outcome: 'succeeded' },
+  failed: { outcome: 'failed' },
+  cancelled: { status: 'task_cancel' },
 };
 
 /** Where a task stands: queued, running, done, failed or cancelled. */

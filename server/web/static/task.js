@@ -11,6 +11,7 @@ import { timeline } from './timeline.js';
 const { id } = $('task').dataset;
 let unfollow = () => {};
 let events = [];
+let phases = {};
 let timer = 0;
 
 onSession((who) => {
@@ -21,6 +22,7 @@ onSession((who) => {
 
 async function begin() {
   events = [];
+  phases = {};
   const task = await read();
   if (!task) return;
   unfollow = follow(task.socketaccesstoken, (frame) => hear(frame, task), { preview: true });
@@ -42,7 +44,7 @@ function hear(frame, task) {
   if (frame.type === 'task_preview') return showPreview($('pictures'), frame.message);
   if (frame.seq) {
     events.push(frame);
-    $('timeline').replaceChildren(...timeline(events, Date.now() / 1000));
+    showTime();
     $('log').textContent = logOf(events) || (frame.terminal ? 'Nothing was logged.' : 'Nothing yet.');
   }
   if (frame.type === 'task_output' && frame.message?.stepTotal) {
@@ -56,6 +58,10 @@ function hear(frame, task) {
   }
 }
 
+function showTime() {
+  $('timeline').replaceChildren(...timeline(events, Date.now() / 1000, phases));
+}
+
 /** The whole log where it is written, else what has been said so far. */
 function logOf(heard) {
   const whole = heard.findLast(({ type }) => type === 'task_output_full')?.message?.raw;
@@ -65,6 +71,8 @@ function logOf(heard) {
 
 function show(task) {
   $('sheet').hidden = false;
+  phases = task.receipt.phases ?? {};
+  showTime();
   $('badge').replaceChildren(badge(task));
   $('about').replaceChildren(
     h('a', { href: `${root}/models/${slugOf(task)}` }, slugOf(task)), ' · ', moment(task.createtime), ` · ${duration(age(task))}`,

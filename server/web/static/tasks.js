@@ -40,8 +40,7 @@ function ask() {
 async function load() {
   clearTimeout(timer);
   const { status, model } = $('filters').elements;
-  const query = { start: String(start), limit: String(PAGE), modelName: model.value };
-  if (status.value) query.status = FILTERS[status.value].join(',');
+  const query = { start: String(start), limit: String(PAGE), modelName: model.value, ...FILTERS[status.value] };
   try {
     const { tasklist, total } = await call('Task/List', query);
     problem('');

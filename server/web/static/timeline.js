@@ -1,4 +1,5 @@
-// A task's life as one bar: how long it waited, was prepared, was drawn and was stored.
+// A task's life as one bar: how long it waited, was prepared, was drawn (by base and refiner, then
+// decoded) and was stored.
 
 import { duration, h, svg } from './dom.js';
 
@@ -9,9 +10,14 @@ const KIND_OF = {
 const WIDTH = 1000;
 const LEAST = 6;
 
-/** Return the chart of a task's events ({type, at}), up to `now` for one that goes on. */
-export function timeline(events, now) {
-  const spans = spansOf(events, now);
+const PHASES = ['base', 'refiner', 'decode'];
+
+/**
+ * Return the chart of a task's events ({type, at}), up to `now` for one that goes on. `phases`, once they are known, are
+ * the seconds that its last drawing has spent in each.
+ */
+export function timeline(events, now, phases = {}) {
+  const spans = inPhases(spansOf(events, now), phases);
   const total = spans.reduce((sum, { seconds }) => sum + seconds, 0);
   if (!spans.length) return [h('p', { class: 'muted' }, 'Nothing yet.')];
   const words = spans.map(({ kind, seconds }) => `${kind} ${duration(seconds)}`).join(', ');
@@ -36,6 +42,17 @@ function spansOf(events, now) {
     else spans.push({ kind, seconds });
   });
   return spans;
+}
+
+/** The last drawing, phase by phase; what it took beyond them was spent on the last picture's file. */
+function inPhases(spans, phases) {
+  const place = spans.findLastIndex(({ kind }) => kind === 'drawing');
+  const parts = PHASES.filter((kind) => phases[kind] > 0).map((kind) => ({ kind, seconds: phases[kind] }));
+  if (place < 0 || !parts.length) return spans;
+  const rest = spans[place].seconds - parts.reduce((sum, { seconds }) => sum + seconds, 0);
+  const after = spans.slice(place + 1);
+  if (after[0]?.kind === 'storing') after[0] = { kind: 'storing', seconds: after[0].seconds + Math.max(0, rest) };
+  return [...spans.slice(0, place), ...parts, ...after];
 }
 
 /** Short spans stay visible: each gets a least width, the rest share what is left by their time. */

@@ -7,9 +7,11 @@ import pytest
 from server.domain.errors import NotAuthorized
 from server.domain.events import EventType
 from server.domain.lifecycle import RUNNING, TaskStatus
+from server.domain.task import Ending
 from server.domain.types import ProjectId, TaskId
-from server.domain.writes import AddFile
+from server.domain.writes import AddFile, Move
 from server.ports import PageQuery
+from server.services.story import last_words
 from tests.stores import Stores, new_task, picture
 
 
@@ -148,6 +150,25 @@ def test_a_page_of_some_statuses(stores):
     assert page(TaskStatus.QUEUE, TaskStatus.CANCEL) == (3, [other.id])
     assert page(TaskStatus.START) == (0, [])
     assert page() == (3, [other.id])
+
+
+def test_a_page_of_what_ended_well_or_failed(stores):
+    project = stores.project()
+    ended = []
+    for ending in (Ending("0"), Ending("1", "It broke.")):
+        stores.submit(project)
+        claimed = stores.claim()
+        stores.tasks.write(claimed.lease, [Move(TaskStatus.PREPROCESS_START), *last_words(ending, "")])
+        ended.append(claimed.task.id)
+    waiting, cancelled = (stores.submit(project) for _ in range(2))
+    assert stores.tasks.cancel(cancelled.id, {TaskStatus.QUEUE})
+
+    def page(succeeded):
+        return [task.id for task in stores.tasks.page(project.id, PageQuery(succeeded=succeeded)).tasks]
+
+    assert page(succeeded=True) == [ended[0]]
+    assert page(succeeded=False) == [ended[1]]
+    assert page(succeeded=None) == [cancelled.id, waiting.id, *reversed(ended)]
 
 
 def test_a_page_also_holds_the_tasks_of_models_named_beside(stores):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipelines.contract import Failed, Finished, Phase, SampleDone, Started, Stepped, Vitals
+from pipelines.contract import Failed, Finished, Phase, SampleDone, Stepped, Vitals
 from server.domain.kill import Means
 from server.domain.lifecycle import TaskStatus
 from server.domain.report import BOUNDS, Spread, WorkerReport, read_report, report_json
@@ -12,55 +12,28 @@ from server.domain.writes import Requeue
 from server.worker.tally import Tally
 from tests.stores import memory_stores
 
-
-class Hands:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+_NO_VITALS = Tally().report({}).counts
 
 
 @pytest.fixture
-def hands() -> Hands:
-    return Hands()
+def tally() -> Tally:
+    return Tally()
 
 
-@pytest.fixture
-def tally(hands: Hands) -> Tally:
-    return Tally(hands)
-
-
-def _pass(tally: Tally, hands: Hands, *events: tuple[float, object]) -> None:
-    for seconds, event in events:
-        hands.now += seconds
-        tally.heard("g", event)
-
-
-def test_time_belongs_to_the_phase_that_it_ends_with(tally: Tally, hands: Hands):
-    tally.admitted("g")
-    _pass(
-        tally,
-        hands,
-        (2, Started("g", 3)),
-        (1, Stepped("g", Phase.BASE, 0, 1, 3)),
-        (1, Stepped("g", Phase.BASE, 0, 2, 3)),
-        (4, Stepped("g", Phase.REFINER, 0, 3, 3)),
-        (0.5, SampleDone("g", 0, 8, 8, b"")),
-        (0, Finished("g")),
-    )
+def test_the_phases_of_what_is_finished_are_told(tally: Tally):
+    for event in (Stepped("g", Phase.BASE, 0, 1, 3), Stepped("g", Phase.BASE, 0, 2, 3)):
+        tally.heard(event, {Phase.BASE: 1})
+    tally.heard(Stepped("g", Phase.REFINER, 0, 3, 3), {Phase.BASE: 2, Phase.REFINER: 4})
+    tally.heard(SampleDone("g", 0, 8, 8, b""), {Phase.BASE: 2, Phase.REFINER: 4})
+    assert tally.report({}).spreads == {}
+    tally.heard(Finished("g"), {Phase.BASE: 2, Phase.REFINER: 4})
     report = tally.report({})
-    assert {name: spread.total for name, spread in report.spreads.items()} == {
-        "encode": 2,
-        "base": 2,
-        "refiner": 4,
-        "decode": 0.5,
-    }
-    assert report.counts["steps.base"], report.counts["steps.refiner"] == (2, 1)
+    assert {name: spread.total for name, spread in report.spreads.items()} == {"base": 2, "refiner": 4}
+    assert report.counts == pytest.approx({"steps.base": 2, "steps.refiner": 1, "pictures": 1} | _NO_VITALS)
 
 
-def test_a_failed_generation_leaves_no_times(tally: Tally, hands: Hands):
-    tally.admitted("g")
-    _pass(tally, hands, (2, Started("g", 3)), (1, Failed("g", "broken")), (1, Finished("g")))
+def test_a_failed_generation_leaves_no_times(tally: Tally):
+    tally.heard(Failed("g", "broken"), {Phase.ENCODE: 2})
     assert tally.report({}).spreads == {}
 
 
