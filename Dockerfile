@@ -14,7 +14,7 @@ ENV PATH=/opt/easel/bin:$PATH
 WORKDIR /src
 # Dependencies first: a change of the code leaves their layer as it is.
 COPY pyproject.toml constraints.txt docker/dependencies.py ./
-RUN { python dependencies.py; python dependencies.py s3; } > requirements.txt \
+RUN { python dependencies.py; python dependencies.py s3; python dependencies.py otel; } > requirements.txt \
     && pip install -c constraints.txt -r requirements.txt
 COPY . .
 RUN pip install --no-deps . && python -m compileall -q /opt/easel/lib

@@ -12,6 +12,7 @@ from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.refusal_table import REFUSALS
 from server.adapters.sql.run_keys import RUN_KEYS
 from server.adapters.sql.tables import METADATA
+from server.adapters.sql.traces import TASK_TRACES
 from server.adapters.sql.upload_tables import UPLOADS
 from server.adapters.sql.webhook_tables import WEBHOOKS
 
@@ -22,6 +23,7 @@ _TABLES = (
     REFUSALS,
     RUN_KEYS,
     UPLOADS,
+    TASK_TRACES,
     WEBHOOKS,
 )  # in modules of their own, which put them into METADATA
 

@@ -21,6 +21,7 @@ from server.adapters.sql.refusals import SqlRefusalLog
 from server.adapters.sql.removals import SqlFileKeeper
 from server.adapters.sql.runs import SqlRunCounter
 from server.adapters.sql.tasks import SqlTaskStore
+from server.adapters.sql.traces import SqlTraceStore
 from server.adapters.sql.uploads import SqlUploadStore
 from server.adapters.sql.webhooks import SqlWebhookStore
 from server.adapters.sql.workers import SqlWorkerRegistry
@@ -36,6 +37,7 @@ from server.ports.overview import Overview, ProjectLog
 from server.ports.previews import PreviewBoard
 from server.ports.refusals import RefusalLog
 from server.ports.runs import RunCounter
+from server.ports.traces import TraceStore
 from server.ports.views import QueueView
 from server.ports.webhooks import WebhookStore
 
@@ -75,6 +77,7 @@ class Stores:
     previews: PreviewBoard
     overview: Overview
     project_log: ProjectLog
+    traces: TraceStore
     database: Database | None = None
 
     def with_quota(self, **limits: int) -> "Stores":
@@ -132,7 +135,9 @@ def memory_stores(quota: Quota = NO_QUOTA) -> Stores:
 def over(memory: MemoryStores) -> Stores:
     """All ports over one object."""
     overview = memory.overview
-    return Stores(*(memory,) * 8, memory.webhooks, MemoryRefusalLog(), memory.previews, overview, overview)
+    return Stores(
+        *(memory,) * 8, memory.webhooks, MemoryRefusalLog(), memory.previews, overview, overview, memory.traces
+    )
 
 
 def sql_stores(database: Database, quota: Quota = NO_QUOTA) -> Stores:
@@ -150,6 +155,7 @@ def sql_stores(database: Database, quota: Quota = NO_QUOTA) -> Stores:
         SqlPreviewBoard(database),
         SqlOverview(database),
         SqlProjectLog(database),
+        SqlTraceStore(database),
         database,
     )
 

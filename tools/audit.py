@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT: Final = Path(__file__).parents[1]
-EXTRAS: Final = ("", "worker", "s3")
+EXTRAS: Final = ("", "worker", "s3", "otel")
 """What is installed where easel runs; what only its tests need is not looked at."""
 
 KNOWN: Final = re.compile(

@@ -44,6 +44,7 @@ from server.api.upkeep import (
     forget_workers_forever,
     rescue_forever,
     sweep_files_forever,
+    tell_traces_forever,
 )
 from server.api.wiring import Wiring
 
@@ -102,6 +103,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         collect_orphans_forever(wiring),
         forget_run_keys_forever(wiring),
         forget_workers_forever(wiring),
+        tell_traces_forever(wiring),
         count_runs(wiring),
     )
     jobs = [asyncio.create_task(work) for work in works]

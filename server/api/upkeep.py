@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Callable
 from typing import Final
@@ -14,11 +15,13 @@ from server.domain.types import WorkerId
 from server.services.rescue import RESCUE_PACE, rescue
 from server.services.retention import collect_orphans, sweep
 from server.services.run_key import LIFE_SECONDS
+from server.services.tell_traces import tell_traces
 
 _log = logging.getLogger(__name__)
 
 _RUN_KEYS_SECONDS: Final = 3600.0
 _ORPHANS_SECONDS: Final = 3600.0
+_TRACES_SECONDS: Final = 2.0
 _WORKERS_SECONDS: Final = 86_400.0
 
 
@@ -66,6 +69,14 @@ async def forget_workers_forever(wiring: Wiring) -> None:
     while True:
         await _tried("forgetting silent workers", lambda: wiring.registry.forget_silent(_WORKERS_SECONDS))
         await asyncio.sleep(_RUN_KEYS_SECONDS)
+
+
+async def tell_traces_forever(wiring: Wiring) -> None:
+    """Tell the traces of tasks that are over, if anybody listens."""
+    traces = wiring.traces
+    while traces is not None:
+        await asyncio.sleep(_TRACES_SECONDS)
+        await _tried("telling traces", lambda: tell_traces(traces, time.time()))
 
 
 async def count_runs(wiring: Wiring) -> None:

@@ -22,6 +22,7 @@ from server.services.retention import Retention
 from server.services.screen import Screen
 from server.services.sign_in import SignInLinks
 from server.services.statistics import Statistics
+from server.services.tell_traces import Traces
 from server.services.throttle import FailureThrottle
 
 _NO_RETENTION: Final = Retention()
@@ -39,7 +40,7 @@ class Wiring:
     of pixel steps, 0 for none. `installed` are the weights that can be seen from here. `blur` makes pages show pictures
     only when somebody asks; `sign_in` are links that sign browsers in, where there are any. `metrics_token` opens
     /metrics (empty: to this machine alone), `process` names this one there; callers of `operators` (projects by name)
-    see all projects on the dashboard.
+    see all projects on the dashboard. `traces` are told where there is somebody to hear them.
     """
 
     reads: Reads
@@ -81,6 +82,7 @@ class Wiring:
     operators: frozenset[str] = frozenset()
     blur: bool = False
     sign_in: SignInLinks | None = None
+    traces: Traces | None = None
 
 
 def wiring_of(connection: HTTPConnection) -> Wiring:

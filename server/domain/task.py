@@ -27,7 +27,8 @@ class NewTask:
     """A task about to be written. `parameters` echoes the request; `values` are its checked values.
 
     `uploads` are files that came with the request, `inputs` all files of this server that the task reads. `cps` is its
-    price per second of drawing, as it is today.
+    price per second of drawing, as it is today. `traceparent` is the header that its trace continues, "" for one of its
+    own; None: it owes no trace.
     """
 
     project_id: ProjectId
@@ -42,6 +43,7 @@ class NewTask:
     inputs: tuple[TaskInput, ...] = ()
     cps: float = 0.0
     run_key: RunKey | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

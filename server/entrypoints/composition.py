@@ -34,6 +34,7 @@ from server.entrypoints.faults.ports import around_files, around_sender, make_pr
 from server.entrypoints.file_stores import open_files
 from server.entrypoints.opening import load_catalogue, secret_box
 from server.entrypoints.outbound import make_downloads, make_sender
+from server.entrypoints.traces import make_traces
 from server.ports import Wakeups
 from server.ports.files import Downloads
 from server.services.installed import DrawingSettings, Installed
@@ -103,6 +104,7 @@ def make_wiring(
         metrics_token=settings.metrics_token,
         process=f"{socket.gethostname()}:{os.getpid()}",
         operators=settings.operator_names,
+        traces=make_traces(settings, database),
     )
 
 

@@ -39,6 +39,7 @@ class Submission:
     base_url: str
     arrivals: Arrivals | None = None
     idempotency_key: str = ""
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def _new_task(run: Submission, card: Card, values: Mapping[str, JsonValue], file
         uploads=tuple(file.upload for file in files.incoming),
         inputs=tuple(files.inputs),
         cps=card.cps,
+        traceparent=run.traceparent,
         run_key=run_key(run.idempotency_key, card.slug, {**run.parameters, **files.prints()}),
     )
 

@@ -14,6 +14,7 @@ from server.adapters.memory.overview import MemoryOverview
 from server.adapters.memory.previews import MemoryPreviewBoard
 from server.adapters.memory.row import MemoryRow, plain
 from server.adapters.memory.runs import count_runs
+from server.adapters.memory.traces import MemoryTraceStore
 from server.adapters.memory.webhooks import MemoryWebhooks
 from server.adapters.memory.workers import MemoryWorkers
 from server.domain.errors import LeaseLost, NotAuthorized
@@ -40,6 +41,7 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
         self._task_ids, self._file_ids = count(1), count(1)
         self.previews = MemoryPreviewBoard(self._rows, self._lock, now)
         self.overview = MemoryOverview(self._rows, self._lock, now)
+        self.traces = MemoryTraceStore(self._rows, self._lock, now)
         self.webhooks = MemoryWebhooks(self._lock, now, lambda task_id: self._rows[task_id].task)
 
     # ── Reads ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -81,6 +83,8 @@ class MemoryStores(MemoryFiles, MemoryWorkers):
             self._attach(task, new)
             row = self._rows[task.id] = MemoryRow(task=task)
             self._remember(new, task.id)
+            if new.traceparent is not None:
+                self.traces.owe(task.id, new.traceparent)
             return row.enter(TaskStatus.QUEUE, self._now())
 
     def find(self, project_id: ProjectId, task_id: TaskId) -> Task | None:

@@ -60,7 +60,7 @@ class SqlEventLog:
             if not rows:
                 return None
             return Story(
-                tasks_of(connection, rows)[0], _events(connection, task_id, after), _progress(connection, task_id)
+                tasks_of(connection, rows)[0], events_of(connection, task_id, after), _progress(connection, task_id)
             )
 
         return self._database.read(work)
@@ -71,7 +71,8 @@ def _heads(connection: Connection, task_ids: Collection[TaskId]) -> Mapping[Task
     return {task_id: Head(last_seq=last_seq, progress_version=version) for task_id, last_seq, version in rows}
 
 
-def _events(connection: Connection, task_id: TaskId, after: int) -> tuple[TaskEvent, ...]:
+def events_of(connection: Connection, task_id: TaskId, after: int) -> tuple[TaskEvent, ...]:
+    """Return a task's events with numbers above `after`, in their order."""
     return tuple(
         TaskEvent(
             task_id=row.task_id,

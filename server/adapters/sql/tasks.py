@@ -20,6 +20,7 @@ from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, claimed_of, fil
 from server.adapters.sql.run_keys import forgetting, recall, remember
 from server.adapters.sql.story import write_story
 from server.adapters.sql.tables import FILES, TASKS
+from server.adapters.sql.traces import owe_trace
 from server.adapters.sql.uploads import insert_uploads, link_inputs
 from server.adapters.sql.webhooks import owe
 from server.domain.files import ROOT
@@ -64,6 +65,7 @@ class SqlTaskStore:
             insert_uploads(connection, new.project_id, ROOT, new.uploads)
             link_inputs(connection, row["id"], new.inputs)
             remember(connection, new, row["id"])
+            owe_trace(connection, new, row["id"])
             return task_of(row)
 
         def look(connection: Connection) -> tuple[Task] | None:

@@ -9,6 +9,7 @@ from server.api.expectations import alive_within
 from server.api.plan_wire import plan_wire
 from server.api.received import RunCall
 from server.api.wire import Wire
+from server.domain.trace import owed_parent
 from server.services.foresee import Surroundings, foresee
 from server.services.run_files import Arrivals
 from server.services.submit import Accepted, Submission, accept, submit
@@ -51,4 +52,5 @@ def _submission(owner: str, model: str, request: Request, call: Call) -> Submiss
         arrivals=Arrivals(wiring.uploads, body.files),
         base_url=base_url(request, wiring.public_url),
         idempotency_key=request.headers.get("idempotency-key", ""),
+        traceparent=owed_parent(request.headers.get("traceparent", "")) if wiring.traces else None,
     )
