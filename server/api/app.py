@@ -14,6 +14,7 @@ from server.api import errors, websocket
 from server.api.deliverer import Deliverer
 from server.api.expectations import MOST_AHEAD, expectation_of
 from server.api.hub import Hub
+from server.api.lane import Lane
 from server.api.metrics.house import House
 from server.api.metrics.meter import Meter
 from server.api.paths import ForgivingPaths
@@ -87,6 +88,7 @@ def create_app(wiring: Wiring) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     wiring: Wiring = app.state.wiring
     app.state.hub = hub = Hub(wiring.log, wiring.poll_seconds, partial(expectation_of, wiring, most=MOST_AHEAD))
+    app.state.lane = Lane(wiring.call_threads)
     app.state.gallery = gallery = Gallery(wiring.previews, wiring.clock.monotonic)
     app.state.open_sockets = OpenSockets(wiring.sockets.per_address, app.state.meter.opened)
     app.state.project_hub = project_hub = ProjectHub(wiring)

@@ -1,17 +1,21 @@
 """Who is calling, and what for: the call as a dependency, authentication, and the identifiers clients send."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
 from server.api.body import Fields, Submission, read_submission
+from server.api.lane import Lane
 from server.api.wiring import Wired, Wiring, wiring_of
 from server.domain.errors import BadRequest, NotAuthorized, TooManyFailures
 from server.domain.project import Project
 from server.services.authenticate import Proof, authenticate
 from server.services.find import TaskRef
 from server.services.projects import hash_key
+
+_T = TypeVar("_T")
 
 _IDENTIFIERS = ("tasktoken", "socketaccesstoken", "taskid")
 
@@ -28,10 +32,15 @@ class Call:
     proof: Proof
     address: str
     body: Submission | BadRequest
+    lane: Lane
 
     def project(self) -> Project:
         """Return the caller. Raises NotAuthorized, or TooManyFailures."""
         return admit(self.wiring, self.proof, self.address)
+
+    async def answer(self, work: Callable[[], _T]) -> _T:
+        """Return what `work` returns, which may wait for the database. Raises Unavailable when too many wait."""
+        return await self.lane.run(work)
 
     @property
     def submission(self) -> Submission:
@@ -65,7 +74,7 @@ Called = Annotated[Call, Depends(_call)]
 
 def call_of(request: Request, wiring: Wiring, body: Submission | BadRequest) -> Call:
     """Return the call of a request whose body has been read."""
-    return Call(wiring, _proof(request), _address(request), body)
+    return Call(wiring, _proof(request), _address(request), body, request.app.state.lane)
 
 
 def _caller(request: Request, wiring: Wired) -> Project:

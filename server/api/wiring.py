@@ -36,11 +36,12 @@ class Wiring:
 
     `public_url` is where clients reach this server ("" to take it from each request). `needs_worker` makes /readyz
     wait for a loaded worker. `lease_seconds` paces the rescue of tasks whose worker went silent, `sweep_seconds` the
-    removal of files that are not kept any longer; `pace` is how slowly a request may come. `work_limit` is in millions
-    of pixel steps, 0 for none. `installed` are the weights that can be seen from here. `blur` makes pages show pictures
-    only when somebody asks; `sign_in` are links that sign browsers in, where there are any. `metrics_token` opens
-    /metrics (empty: to this machine alone), `process` names this one there; callers of `operators` (projects by name)
-    see all projects on the dashboard. `traces` are told where there is somebody to hear them.
+    removal of files that are not kept any longer; `pace` is how slowly a request may come, `call_threads` how many
+    calls about tasks are worked on at once. `work_limit` is in millions of pixel steps, 0 for none. `installed` are
+    the weights that can be seen from here. `blur` makes pages show pictures only when somebody asks; `sign_in` are
+    links that sign browsers in, where there are any. `metrics_token` opens /metrics (empty: to this machine alone),
+    `process` names this one there; callers of `operators` (projects by name) see all projects on the dashboard.
+    `traces` are told where there is somebody to hear them.
     """
 
     reads: Reads
@@ -72,6 +73,7 @@ class Wiring:
     lease_seconds: float = 30.0
     heartbeat_seconds: float = 5.0
     poll_seconds: float = 0.1
+    call_threads: int = 4
     sockets: SocketLimits = _SOCKETS
     work_limit: int = 0
     sweep_seconds: float = 60.0

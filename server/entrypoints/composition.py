@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import uuid
+from typing import Final
 
 from models.gate.gate import load_gate
 from server.adapters.clock import SystemClock
@@ -51,6 +52,8 @@ from server.worker.supervisor import Outside, Supervisor, Timing
 _log = logging.getLogger(__name__)
 
 LIMITS = Limits()
+_CALL_THREADS: Final = {True: 4, False: 8}
+"""By whether the database is SQLite. Elsewhere some of them wait for the network."""
 
 
 def make_wiring(
@@ -95,6 +98,7 @@ def make_wiring(
         heartbeat_seconds=settings.heartbeat_seconds,
         sockets=SocketLimits(tokens=settings.tokens_per_socket, per_address=settings.sockets_per_address),
         work_limit=settings.work_limit,
+        call_threads=_CALL_THREADS[database.is_sqlite],
         blur=settings.content == "blur",
         sign_in=sign_in,
         installed=Installed(

@@ -12,7 +12,8 @@ from server.adapters.sql.json_text import to_json
 _STATEMENT_MS: Final = 30_000
 _IDLE_IN_TRANSACTION_MS: Final = 30_000
 _CONNECT_SECONDS: Final = 5
-_POOL: Final[dict[str, Any]] = {"pool_size": 10, "max_overflow": 10, "pool_timeout": 10, "pool_pre_ping": True}
+# No ping before each use: a transaction whose connection turns out to be dead is run again on a new one.
+_POOL: Final[dict[str, Any]] = {"pool_size": 10, "max_overflow": 10, "pool_timeout": 10}
 
 
 def open_pool(url: URL) -> Engine:

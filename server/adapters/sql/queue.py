@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Update, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Update, bindparam, insert, select, update
 
 from server.adapters.sql.admission import open_to_claims
 from server.adapters.sql.expressions import Now, is_one_of
@@ -22,24 +22,7 @@ _QUEUED = is_one_of(TASKS.c.status, [TaskStatus.QUEUE])
 # Made once: every Run needs them, and to make them takes longer than to run them.
 _PROJECT: Final = bindparam("project_id", type_=PROJECTS.c.id.type)
 _HOLDING: Final = select(PROJECTS.c.id).where(PROJECTS.c.id == _PROJECT).with_for_update(key_share=True)
-_OWN: Final = select(func.max(TASKS.c.turn)).where(_QUEUED, TASKS.c.project_id == _PROJECT).scalar_subquery()
-_LOWEST: Final = select(func.min(TASKS.c.turn)).where(_QUEUED).scalar_subquery()
-_TURNS: Final = select(_OWN, _LOWEST)
 _INSERTING: Final = insert(TASKS).values({time_column(TaskStatus.QUEUE): Now()}).returning(*TASK_COLUMNS)
-
-
-def next_turn(connection: Connection, project_id: ProjectId) -> int:
-    """Return the turn of the project's next task. Raises NotAuthorized when there is no such project."""
-    # The project's row is locked until commit: of two Runs at the same moment, the second sees the first one's turn.
-    # Without it a flood over many connections would take many turns at once.
-    hold_project(connection, project_id)
-    return coming_turn(connection, project_id)
-
-
-def coming_turn(connection: Connection, project_id: ProjectId) -> int:
-    """Return the turn that the project's next task would have now; nothing is locked."""
-    row = connection.execute(_TURNS, {_PROJECT.key: project_id}).one()
-    return max(row[0] or 0, row[1] or 0) + 1
 
 
 def hold_project(connection: Connection, project_id: ProjectId) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Integer, Select, String, bindp
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.fence import IS_LEASED
-from server.adapters.sql.queue import NO_QUOTA, coming_turn
+from server.adapters.sql.queue import NO_QUOTA
+from server.adapters.sql.queue_turns import coming_turn
 from server.adapters.sql.rows import TASK_COLUMNS, tasks_of
 from server.adapters.sql.tables import PROJECTS, TASKS, time_column
 from server.domain.errors import NotAuthorized

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, and_, bindparam, func, literal, or_, select, update
 
-from server.adapters.sql.admission import Admission, Check
+from server.adapters.sql.admission import Admission, PlaceOf
 from server.adapters.sql.claims import Claims
 from server.adapters.sql.doubts import Doubts
 from server.adapters.sql.engines import Database
@@ -15,7 +15,7 @@ from server.adapters.sql.expressions import Now, is_one_of
 from server.adapters.sql.fence import any_held, entering, log_status
 from server.adapters.sql.kills import write_kill
 from server.adapters.sql.previews import forget_previews
-from server.adapters.sql.queue import NO_QUOTA, claiming, hold_project, insert_task, next_turn, taking_over
+from server.adapters.sql.queue import NO_QUOTA, claiming, hold_project, insert_task, taking_over
 from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, claimed_of, files_of, output_of, task_of, tasks_of
 from server.adapters.sql.run_keys import forgetting, recall, remember
 from server.adapters.sql.story import write_story
@@ -23,6 +23,7 @@ from server.adapters.sql.tables import FILES, TASKS
 from server.adapters.sql.traces import owe_trace
 from server.adapters.sql.uploads import insert_uploads, link_inputs
 from server.adapters.sql.webhooks import owe
+from server.domain.errors import QueueFull
 from server.domain.files import ROOT
 from server.domain.kill import Killed
 from server.domain.lifecycle import TaskStatus, sources_of
@@ -54,13 +55,14 @@ class SqlTaskStore:
     def submit(self, new: NewTask) -> Task:
         """See `TaskStore.submit`. Raises NotAuthorized when there is no such project."""
 
-        def work(connection: Connection, check: Check) -> Task:
-            turn = next_turn(connection, new.project_id)
+        def work(connection: Connection, place_of: PlaceOf) -> Task:
+            place = place_of(connection, new.project_id)
             earlier = recall(connection, new)
             if earlier is not None:
                 return tasks_of(connection, [earlier])[0]
-            check(connection, new.project_id)
-            row = insert_task(connection, new, turn)
+            if place.refused is not None:
+                raise QueueFull(place.refused)
+            row = insert_task(connection, new, place.turn)
             log_status(connection, row)
             insert_uploads(connection, new.project_id, ROOT, new.uploads)
             link_inputs(connection, row["id"], new.inputs)

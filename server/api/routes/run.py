@@ -1,5 +1,7 @@
 """POST /v1/Run/{owner}/{model}, and the same asked without queueing anything: /v1/Plan/{owner}/{model}."""
 
+from functools import partial
+
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
@@ -18,8 +20,12 @@ router = APIRouter()
 
 
 @router.post("/v1/Run/{owner}/{model}")
-def run(owner: str, model: str, request: Request, call: RunCall) -> JSONResponse:
+async def run(owner: str, model: str, request: Request, call: RunCall) -> JSONResponse:
     """Queue a task; answers at once with its id and token."""
+    return await call.answer(partial(_queued, owner, model, request, call))
+
+
+def _queued(owner: str, model: str, request: Request, call: Call) -> JSONResponse:
     wiring = call.wiring
 
     def check() -> tuple[Submission, Accepted]:

@@ -1,7 +1,8 @@
 """POST /v1/Task/Detail, List, Cancel and Kill."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter
@@ -9,16 +10,16 @@ from fastapi.responses import JSONResponse
 
 from models.catalogue import Catalogue
 from server.api.body import Fields
-from server.api.caller import Called
+from server.api.caller import Call, Called
 from server.api.expectations import expectation_of, expectation_wire
 from server.api.webhook_wire import webhooks_wire
 from server.api.wire import Wire, task_wire
 from server.api.wiring import Wiring
 from server.domain.lifecycle import TaskStatus
 from server.domain.task import Task
-from server.domain.types import JsonValue
-from server.ports import PageQuery
-from server.services.find import find_task
+from server.domain.types import JsonValue, ProjectId
+from server.ports import PageQuery, TaskStore, Wakeups
+from server.services.find import TaskRef, find_task
 from server.services.stop import cancel, kill
 
 router = APIRouter(prefix="/v1/Task")
@@ -30,39 +31,42 @@ _OUTCOMES: Final = {"succeeded": True, "failed": False}
 
 
 @router.post("/Detail")
-def detail(call: Called) -> JSONResponse:
+async def detail(call: Called) -> JSONResponse:
     """Return one task."""
 
     def look() -> JSONResponse:
         task = find_task(call.wiring.tasks, call.project().id, call.ref)
         return _answer(call.wiring, [task], more=expectation_wire(expectation_of(call.wiring, task)))
 
-    return call.wiring.reads.at_once(look)
+    return await call.answer(partial(call.wiring.reads.at_once, look))
 
 
 @router.post("/List")
-def page(call: Called) -> JSONResponse:
+async def page(call: Called) -> JSONResponse:
     """Return a page of the project's tasks, newest first."""
 
     def look() -> JSONResponse:
         found = call.wiring.tasks.page(call.project().id, _query(call.fields, call.wiring.catalogue))
         return _answer(call.wiring, found.tasks, found.total)
 
-    return call.wiring.reads.at_once(look)
+    return await call.answer(partial(call.wiring.reads.at_once, look))
 
 
 @router.post("/Cancel")
-def cancel_task(call: Called) -> JSONResponse:
+async def cancel_task(call: Called) -> JSONResponse:
     """Cancel a queued task."""
-    wiring = call.wiring
-    return _answer(wiring, [cancel(wiring.tasks, wiring.wakeups, call.project().id, call.ref)])
+    return await call.answer(partial(_stopped, call, cancel))
 
 
 @router.post("/Kill")
-def kill_task(call: Called) -> JSONResponse:
+async def kill_task(call: Called) -> JSONResponse:
     """Kill a running task, or cancel a queued one."""
+    return await call.answer(partial(_stopped, call, kill))
+
+
+def _stopped(call: Call, stop: Callable[[TaskStore, Wakeups, ProjectId, TaskRef | None], Task]) -> JSONResponse:
     wiring = call.wiring
-    return _answer(wiring, [kill(wiring.tasks, wiring.wakeups, call.project().id, call.ref)])
+    return _answer(wiring, [stop(wiring.tasks, wiring.wakeups, call.project().id, call.ref)])
 
 
 def _answer(wiring: Wiring, tasks: Sequence[Task], total: int | None = None, more: Wire | None = None) -> JSONResponse:
