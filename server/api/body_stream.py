@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
 
 from server.domain.errors import BadRequest
 
@@ -27,7 +26,8 @@ class BodyStream:
     """Chunks of a body. Raises BadRequest for one that comes too slowly, or stops."""
 
     def __init__(self, request: Request, pace: Pace) -> None:
-        self._chunks = request.stream()
+        self._receive = request.receive
+        self._more = True
         self._pace = pace
         self._began = time.monotonic()
         self.size = 0
@@ -37,20 +37,28 @@ class BodyStream:
 
     async def __anext__(self) -> bytes:
         """Return the next bytes; none of them is empty."""
-        try:
-            async with asyncio.timeout(self._pace.idle):
-                chunk = await anext(self._chunks)
-                while not chunk:
-                    chunk = await anext(self._chunks)
-        except ClientDisconnect:
-            raise BadRequest from None  # answered to nobody: the caller hung up
-        except TimeoutError:
-            raise self._too_slow() from None
+        chunk = b""
+        while not chunk:
+            if not self._more:
+                raise StopAsyncIteration
+            chunk = await self._next()
         self.size += len(chunk)
         elapsed = time.monotonic() - self._began
         if elapsed > self._pace.idle and self.size < elapsed * self._pace.rate:
             raise self._too_slow()
         return chunk
+
+    async def _next(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._pace.idle):
+                message = await self._receive()
+        except TimeoutError:
+            raise self._too_slow() from None
+        if message["type"] == "http.disconnect":
+            self._more = False
+            raise BadRequest  # answered to nobody: the caller hung up
+        self._more = message.get("more_body", False)
+        return message.get("body", b"")
 
     async def drain(self, limit: int) -> None:
         """Read on to the end, so that the client gets to read the answer; not further than `limit` bytes in all."""

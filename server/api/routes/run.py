@@ -4,12 +4,13 @@ from functools import partial
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 
 from server.api.base_url import base_url
 from server.api.caller import Call
 from server.api.expectations import alive_within
 from server.api.plan_wire import plan_wire
-from server.api.received import RunCall
+from server.api.received import run_call
 from server.api.wire import Wire
 from server.domain.trace import owed_parent
 from server.services.foresee import Surroundings, foresee
@@ -20,9 +21,10 @@ router = APIRouter()
 
 
 @router.post("/v1/Run/{owner}/{model}")
-async def run(owner: str, model: str, request: Request, call: RunCall) -> JSONResponse:
+async def run(owner: str, model: str, request: Request) -> JSONResponse:
     """Queue a task; answers at once with its id and token."""
-    return await call.answer(partial(_queued, owner, model, request, call))
+    async with run_call(request, owner, model) as call:
+        return await call.answer(partial(_queued, owner, model, request, call))
 
 
 def _queued(owner: str, model: str, request: Request, call: Call) -> JSONResponse:
@@ -39,8 +41,13 @@ def _queued(owner: str, model: str, request: Request, call: Call) -> JSONRespons
 
 
 @router.post("/v1/Plan/{owner}/{model}")
-def plan(owner: str, model: str, request: Request, call: RunCall) -> JSONResponse:
+async def plan(owner: str, model: str, request: Request) -> JSONResponse:
     """Say what a Run with this body would come to; nothing is queued, nothing kept."""
+    async with run_call(request, owner, model) as call:
+        return await run_in_threadpool(_foreseen, owner, model, request, call)
+
+
+def _foreseen(owner: str, model: str, request: Request, call: Call) -> JSONResponse:
     wiring, asked = call.wiring, _submission(owner, model, request, call)
     accepted = accept(wiring.tasks, wiring.catalogue, wiring.screen, asked, work_limit=wiring.work_limit)
     around = Surroundings(wiring.queue, wiring.registry, wiring.installed, alive_within(wiring))
