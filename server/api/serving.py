@@ -13,9 +13,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _MAX_MESSAGE: Final = 64 * 1024
 _GOODBYE_SECONDS: Final = 3
-_PING_SECONDS: Final = 30
-"""Between pings of a websocket: half of the minute after which proxies drop a silent connection. Of an API process with
-thousands of idle sockets they are most of what it does."""
+_PING_SECONDS: Final = 45
+"""Between pings of a websocket: well within the minute after which proxies drop a silent connection. Of an API process
+with thousands of idle sockets they are most of what it does."""
+_PONG_SECONDS: Final = 30
 
 
 class _PatientH11(H11Protocol):
@@ -78,7 +79,7 @@ def make_server(
         # Compression costs four times the memory and twice the CPU per socket, for frames of a few hundred bytes.
         ws_per_message_deflate=False,
         ws_ping_interval=_PING_SECONDS,
-        ws_ping_timeout=_PING_SECONDS,
+        ws_ping_timeout=_PONG_SECONDS,
         forwarded_allow_ips=list(trusted_proxies),
         log_config=None,
         access_log=False,

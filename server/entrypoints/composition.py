@@ -52,6 +52,8 @@ from server.worker.supervisor import Outside, Supervisor, Timing
 _log = logging.getLogger(__name__)
 
 LIMITS = Limits()
+_POLL_SECONDS: Final = {True: 0.1, False: 1.0}
+"""Between the hub's looks at the log, by whether nobody wakes it; where every commit does, looks are for what got lost."""
 _CALL_THREADS: Final = {True: 4, False: 8}
 """By whether the database is SQLite. Elsewhere some of them wait for the network."""
 
@@ -98,6 +100,7 @@ def make_wiring(
         heartbeat_seconds=settings.heartbeat_seconds,
         sockets=SocketLimits(tokens=settings.tokens_per_socket, per_address=settings.sockets_per_address),
         work_limit=settings.work_limit,
+        poll_seconds=_POLL_SECONDS[settings.poll_only],
         call_threads=_CALL_THREADS[database.is_sqlite],
         blur=settings.content == "blur",
         sign_in=sign_in,
