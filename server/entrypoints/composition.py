@@ -53,7 +53,7 @@ _log = logging.getLogger(__name__)
 
 LIMITS = Limits()
 _POLL_SECONDS: Final = {True: 0.1, False: 1.0}
-"""Between the hub's looks at the log, by whether nobody wakes it; where every commit does, looks are for what got lost."""
+"""Between the hub's looks at the log, by whether nobody wakes it; where commits do, a look finds what got lost."""
 _CALL_THREADS: Final = {True: 4, False: 8}
 """By whether the database is SQLite. Elsewhere some of them wait for the network."""
 
