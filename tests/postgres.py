@@ -75,6 +75,11 @@ class Cluster:
         """Where it listens."""
         return self._folder / ".s.PGSQL.5432"
 
+    @property
+    def pid(self) -> int:
+        """Its first process, whose children all others are."""
+        return int((self._folder / "postmaster.pid").read_text().splitlines()[0])
+
     def stop(self, mode: str) -> None:
         """Stop it: `fast` ends every session, `immediate` every process, as a crash would."""
         self._admin.close()

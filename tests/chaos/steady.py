@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 import statistics
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.http_load import hammer, request_bytes
-from bench.measuring import percentile, resident_kib
+from bench.measuring import cpu_seconds, cpu_seconds_of_tree, machine_seconds, percentile, resident_kib
 from tests.chaos.clients import MODEL, Mix
 from tests.chaos.nemesis import QUIET, Nemesis, Place
 from tests.chaos.stage import Stage, judge, stage
@@ -33,6 +34,7 @@ def load(kind: str, *, rate: int, seconds: float, seed: int, workers: int = 2) -
         request = request_bytes(
             "POST", f"/v1/Run/{MODEL}", signed(it.credentials), json.dumps({**_EASY, "seed": "1"}).encode()
         )
+        meter = _Meter(it, places)
         began = time.monotonic()
         latencies, backlog = asyncio.run(_send(it, request, rate, seconds))
         sent_in = time.monotonic() - began
@@ -40,6 +42,7 @@ def load(kind: str, *, rate: int, seconds: float, seed: int, workers: int = 2) -
         while it.unfinished and time.monotonic() - began < 4 * seconds + 60:
             time.sleep(0.2)
         ended_in = time.monotonic() - began
+        cost = meter.read(len(latencies))
         good = it.count("status = 'task_postprocess_end' AND pexit = '0'")
         it.stop(places)
     wrong = {} if good == len(latencies) else {"load": [len(latencies) - good, "Runs that did not end well"]}
@@ -55,7 +58,32 @@ def load(kind: str, *, rate: int, seconds: float, seed: int, workers: int = 2) -
             "p99": round(percentile(latencies, 0.99) * _MS, 1),
         },
         "most_unfinished": max(backlog),
+        **cost,
     }
+
+
+class _Meter:
+    """What a load costs: CPU by who used it, and how busy all cores were."""
+
+    def __init__(self, it: Stage, places: Sequence[Place]) -> None:
+        served = {
+            f"{place.command} {number}": place.process.pid for number, place in enumerate(places) if place.process
+        }
+        database = {} if it.cluster is None else {"database": it.cluster.pid}
+        self._trees = {**served, **database}
+        self._began = self._look()
+        self._machine = machine_seconds()
+
+    def read(self, tasks: int) -> dict[str, Any]:
+        """Return what was used since the beginning, in milliseconds for each task, and the share of all cores' time."""
+        now, (busy, there) = self._look(), machine_seconds()
+        used = {name: round((seconds - self._began[name]) / tasks * _MS, 2) for name, seconds in now.items()}
+        share = (busy - self._machine[0]) / (there - self._machine[1])
+        return {"cpu_ms_per_task": used, "cores_busy": round(share, 3)}
+
+    def _look(self) -> dict[str, float]:
+        trees = {name: cpu_seconds_of_tree(pid) for name, pid in self._trees.items()}
+        return {**trees, "client": cpu_seconds(os.getpid())}
 
 
 def soak(kind: str, *, seconds: float, seed: int) -> dict[str, Any]:
