@@ -1,20 +1,16 @@
 """Claiming in SQL: what an idle worker asks costs one small read, and a claim that nobody answered is found again."""
 
-from collections.abc import Callable
-from typing import Final
-
 from sqlalchemy import Connection, select
 
-from server.adapters.sql.admission import something_queued, wait_to_claim
+from server.adapters.sql.admission import wait_to_claim
 from server.adapters.sql.engines import Database
-from server.adapters.sql.fence import IS_LEASED
+from server.adapters.sql.fence import IS_LEASED, log_status
+from server.adapters.sql.queue import Claim, claim_statements, claim_values
 from server.adapters.sql.rows import TASK_COLUMNS, claimed_of
 from server.adapters.sql.tables import TASKS
 from server.adapters.sql.transactions import InDoubt
 from server.domain.quota import Quota
 from server.domain.task import Claimed
-
-_QUEUED: Final = select(something_queued())
 
 
 class Claims:
@@ -22,11 +18,12 @@ class Claims:
 
     def __init__(self, database: Database, quota: Quota) -> None:
         self._database = database
+        self._quota = quota
         self._waiting = wait_to_claim(quota)
         self._unanswered: list[str] = []
 
-    def claim(self, work: Callable[[Connection], Claimed | None], token: str) -> Claimed | None:
-        """Run the transaction that claims under this token, if anything is queued.
+    def claim(self, claim: Claim) -> Claimed | None:
+        """Run the transaction that claims, if there is anything for it.
 
         Returns the task of an earlier claim whose COMMIT nobody answered, where that has won.
         """
@@ -35,23 +32,28 @@ class Claims:
             self._unanswered.pop(0)
             if earlier is not None:
                 return earlier[0]
-        if self._database.is_sqlite and not self._database.read(_is_anything_queued):
+        made = claim_statements(self._quota, claim)
+        given = claim_values(claim)
+        if self._database.is_sqlite and not self._database.read(
+            lambda connection: connection.execute(made.looking, given).first()
+        ):
             return None  # without the writers' turn, which others need
+        token = claim.token
 
-        def in_turn(connection: Connection) -> Claimed | None:
+        def work(connection: Connection) -> Claimed | None:
             if not self._database.is_sqlite and connection.execute(self._waiting).first() is None:
                 return None
-            return work(connection)
+            row = connection.execute(made.claiming, given).mappings().one_or_none()
+            if row is None:
+                return None
+            log_status(connection, row)
+            return claimed_of(row)  # no files: the last attempt's were forgotten when it was requeued
 
         try:
-            return self._database.write(in_turn, lambda connection: _claimed_under(connection, token))
+            return self._database.write(work, lambda connection: _claimed_under(connection, token))
         except InDoubt:
             self._unanswered.append(token)
             raise
-
-
-def _is_anything_queued(connection: Connection) -> bool:
-    return bool(connection.execute(_QUEUED).scalar_one())
 
 
 def _claimed_under(connection: Connection, token: str) -> tuple[Claimed | None] | None:

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Select,
@@ -12,7 +13,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     insert,
-    literal,
     select,
     tuple_,
     update,
@@ -37,10 +37,14 @@ IS_LEASED: Final = TASKS.c.lease_token.is_not(None)
 _WRITING: Final = insert(TASK_EVENTS)
 
 
-def granted(worker_id: WorkerId, seconds: float, token: str | None = None) -> Mapping[str, Any]:
+def granted(
+    worker_id: WorkerId | BindParameter[str],
+    seconds: float | BindParameter[float],
+    token: str | BindParameter[str] | None = None,
+) -> Mapping[str, Any]:
     """Return what a row holds under a fresh lease, whose token nobody can guess; by default the database makes it."""
-    made = FreshToken() if token is None else literal(token)
-    return {"worker_id": worker_id, "lease_token": made, "lease_until": Now() + literal(float(seconds))}
+    made = FreshToken() if token is None else token
+    return {"worker_id": worker_id, "lease_token": made, "lease_until": Now() + seconds}
 
 
 def held_by(sources: Collection[TaskStatus]) -> ColumnElement[bool]:
@@ -62,13 +66,21 @@ def holder(lease: Lease) -> Mapping[str, Any]:
     return {"held_task": lease.task_id, "held_attempt": lease.attempt, "held_token": lease.token}
 
 
-def any_held(leases: Collection[Lease]) -> ColumnElement[bool]:
-    """Return the condition that a row carries one of these leases."""
-    keys = [(lease.task_id, lease.attempt, lease.token) for lease in leases]
-    return and_(
-        TASKS.c.id.in_([lease.task_id for lease in leases]),  # for SQLite, which finds no index for the triple
-        tuple_(TASKS.c.id, TASKS.c.attempt, TASKS.c.lease_token).in_(keys),
-    )
+_HELD_IDS: Final[BindParameter[Any]] = bindparam("held_ids", expanding=True)
+_HELD_KEYS: Final[BindParameter[Any]] = bindparam("held_keys", expanding=True)
+ANY_HELD: Final = and_(
+    TASKS.c.id.in_(_HELD_IDS),  # for SQLite, which finds no index for the triple
+    tuple_(TASKS.c.id, TASKS.c.attempt, TASKS.c.lease_token).in_(_HELD_KEYS),
+)
+"""The condition that a row carries one of the leases in the parameters of `holders`."""
+
+
+def holders(leases: Collection[Lease]) -> Mapping[str, Any]:
+    """Return the parameters of `ANY_HELD`."""
+    return {
+        _HELD_IDS.key: [lease.task_id for lease in leases],
+        _HELD_KEYS.key: [(lease.task_id, lease.attempt, lease.token) for lease in leases],
+    }
 
 
 def entering(path: Sequence[TaskStatus], events: ColumnElement[int] | int = 1) -> Update:

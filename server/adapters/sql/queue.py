@@ -1,9 +1,20 @@
 """The statements that take tasks: submit's place in the queue, the claim, the taking over. Each is one round trip."""
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Update, bindparam, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    String,
+    Update,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 
 from server.adapters.sql.admission import open_to_claims
 from server.adapters.sql.expressions import Now, is_one_of
@@ -22,6 +33,12 @@ _QUEUED = is_one_of(TASKS.c.status, [TaskStatus.QUEUE])
 # Made once: every Run needs them, and to make them takes longer than to run them.
 _PROJECT: Final = bindparam("project_id", type_=PROJECTS.c.id.type)
 _HOLDING: Final = select(PROJECTS.c.id).where(PROJECTS.c.id == _PROJECT).with_for_update(key_share=True)
+_CLAIM_WORKER: Final = bindparam("claim_worker", type_=String())
+_CLAIM_MODELS: Final = bindparam("claim_models", type_=String(), expanding=True)
+_CLAIM_SECONDS: Final = bindparam("claim_seconds", type_=TASKS.c.lease_until.type)
+_CLAIM_TOKEN: Final = bindparam("claim_token", type_=String())
+_CLAIM_WAITED: Final = bindparam("claim_waited", type_=TASKS.c.lease_until.type)
+_CLAIM_NOT_OF: Final = bindparam("claim_not_of", type_=TASKS.c.project_id.type, expanding=True)
 _INSERTING: Final = insert(TASKS).values({time_column(TaskStatus.QUEUE): Now()}).returning(*TASK_COLUMNS)
 
 
@@ -54,40 +71,62 @@ def insert_task(connection: Connection, new: NewTask, turn: int) -> Row:
     return connection.execute(_INSERTING, values).mappings().one()
 
 
-def claiming(
-    worker_id: WorkerId,
-    models: Collection[str],
-    seconds: float,
-    quota: Quota = NO_QUOTA,
-    token: str | None = None,
-    *,
-    waited: float = 0.0,
-    not_of: Collection[ProjectId] = (),
-) -> Update:
-    """Return the claim: the first of the queue, of a project that may run one more, that nobody else is taking now.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Who claims what, under which lease `token`; `waited` and `not_of` narrow it where they are given."""
 
-    `token` is the lease token; by default the database makes one.
-    """
-    narrowed: list[ColumnElement[bool]] = []
-    if waited:
-        narrowed.append(TASKS.c[time_column(TaskStatus.QUEUE)] <= Now() - waited)
-    if not_of:
-        narrowed.append(TASKS.c.project_id.not_in(not_of))
-    first = (
-        select(TASKS.c.id)
-        .where(_QUEUED, TASKS.c.model.in_(models), open_to_claims(quota), *narrowed)
-        .order_by(TASKS.c.turn, TASKS.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .correlate(None)
-        .scalar_subquery()
-    )
-    return (
+    worker_id: WorkerId
+    models: Sequence[str]
+    seconds: float
+    token: str
+    waited: float | None = None
+    not_of: Sequence[ProjectId] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimStatements:
+    """What a claim looks for, and the claim itself: the first of the queue that nobody else is taking now."""
+
+    looking: Select[int]
+    claiming: Update
+
+
+def claim_statements(quota: Quota, claim: Claim) -> ClaimStatements:
+    """Return the statements that `claim_values` belong to. The task is of a project that may run one more."""
+    return _claim_statements(quota, waits=claim.waited is not None, passes=claim.not_of is not None)
+
+
+@lru_cache(maxsize=64)
+def _claim_statements(quota: Quota, *, waits: bool, passes: bool) -> ClaimStatements:
+    # To make them takes several times as long as to run them, and a busy worker asks hundreds of times a second.
+    looking = select(TASKS.c.id).where(_QUEUED, TASKS.c.model.in_(_CLAIM_MODELS), open_to_claims(quota))
+    if waits:
+        looking = looking.where(TASKS.c[time_column(TaskStatus.QUEUE)] <= Now() - _CLAIM_WAITED)
+    if passes:
+        looking = looking.where(TASKS.c.project_id.not_in(_CLAIM_NOT_OF))
+    looking = looking.order_by(TASKS.c.turn, TASKS.c.id).limit(1)
+    first = looking.with_for_update(skip_locked=True).correlate(None).scalar_subquery()
+    lease = granted(_CLAIM_WORKER, _CLAIM_SECONDS, _CLAIM_TOKEN)
+    claiming = (
         entering([TaskStatus.ACCEPT])
-        .values(attempt=TASKS.c.attempt + 1, **granted(worker_id, seconds, token))
+        .values(attempt=TASKS.c.attempt + 1, **lease)
         .where(TASKS.c.id == first, is_one_of(TASKS.c.status, sources_of(TaskStatus.ACCEPT)))
         .returning(*TASK_COLUMNS)
     )
+    return ClaimStatements(looking, claiming)
+
+
+def claim_values(claim: Claim) -> Mapping[str, Any]:
+    """Return the parameters of `claim_statements`."""
+    values = {
+        _CLAIM_WORKER: claim.worker_id,
+        _CLAIM_MODELS: claim.models,
+        _CLAIM_SECONDS: claim.seconds,
+        _CLAIM_TOKEN: claim.token,
+        _CLAIM_WAITED: claim.waited,
+        _CLAIM_NOT_OF: claim.not_of,
+    }
+    return {parameter.key: value for parameter, value in values.items() if value is not None}
 
 
 def taking_over(worker_id: WorkerId, seconds: float, limit: int) -> Update:

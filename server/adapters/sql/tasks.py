@@ -5,17 +5,17 @@ from dataclasses import fields
 from secrets import token_hex
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, literal, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, update
 
 from server.adapters.sql.admission import Admission, PlaceOf
 from server.adapters.sql.claims import Claims
 from server.adapters.sql.doubts import Doubts
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of
-from server.adapters.sql.fence import any_held, entering, log_status
+from server.adapters.sql.fence import ANY_HELD, entering, holders, log_status
 from server.adapters.sql.kills import write_kill
 from server.adapters.sql.previews import forget_previews
-from server.adapters.sql.queue import NO_QUOTA, claiming, hold_project, insert_task, taking_over
+from server.adapters.sql.queue import NO_QUOTA, Claim, hold_project, insert_task, taking_over
 from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, claimed_of, files_of, output_of, task_of, tasks_of
 from server.adapters.sql.run_keys import forgetting, recall, remember
 from server.adapters.sql.story import write_story
@@ -40,6 +40,9 @@ _FILE_FIELDS: Final = tuple(field.name for field in fields(StoredFile))
 _TASK: Final = select(*TASK_COLUMNS)
 _BY_ID: Final = _TASK.where(TASKS.c.id == bindparam("id"), TASKS.c.project_id == bindparam("project_id"))
 _BY_TOKEN: Final = _TASK.where(TASKS.c.token == bindparam("token"))
+_HELD: Final = select(TASKS.c.id).where(ANY_HELD)
+_UNTIL: Final = Now() + bindparam("seconds", type_=TASKS.c.lease_until.type)
+_RENEWING: Final = update(TASKS).where(ANY_HELD).values(lease_until=_UNTIL).returning(TASKS.c.id)
 
 
 class SqlTaskStore:
@@ -154,17 +157,15 @@ class SqlTaskStore:
         if not models:
             return None
 
-        token = token_hex(16)
-        change = claiming(worker_id, models, seconds, self._quota, token, waited=waited, not_of=not_of)
-
-        def work(connection: Connection) -> Claimed | None:
-            row = connection.execute(change).mappings().one_or_none()
-            if row is None:
-                return None
-            log_status(connection, row)
-            return claimed_of(row)  # no files: the last attempt's were forgotten when it was requeued
-
-        return self._claims.claim(work, token)
+        claim = Claim(
+            worker_id=worker_id,
+            models=list(models),
+            seconds=float(seconds),
+            token=token_hex(16),
+            waited=float(waited) if waited else None,
+            not_of=list(not_of) or None,
+        )
+        return self._claims.claim(claim)
 
     def write(self, lease: Lease, writes: Sequence[Write]) -> None:
         """See `TaskStore.write`."""
@@ -178,16 +179,15 @@ class SqlTaskStore:
         """See `TaskStore.renew`."""
         if not leases:
             return frozenset()
-        until = Now() + literal(float(seconds))
-        change = update(TASKS).where(any_held(leases)).values(lease_until=until).returning(TASKS.c.id)
-        return self._database.write(lambda connection: frozenset(connection.execute(change).scalars()))
+        given = {**holders(leases), "seconds": float(seconds)}
+        return self._database.write(lambda connection: frozenset(connection.execute(_RENEWING, given).scalars()))
 
     def held(self, leases: Collection[Lease]) -> frozenset[TaskId]:
         """See `TaskStore.held`."""
         if not leases:
             return frozenset()
-        query = select(TASKS.c.id).where(any_held(leases))
-        return self._database.read(lambda connection: frozenset(connection.execute(query).scalars()))
+        given = holders(leases)
+        return self._database.read(lambda connection: frozenset(connection.execute(_HELD, given).scalars()))
 
     def take_over(self, worker_id: WorkerId, seconds: float, limit: int = 20) -> Sequence[Claimed]:
         """See `TaskStore.take_over`."""

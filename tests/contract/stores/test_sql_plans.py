@@ -1,19 +1,33 @@
 """The hot statements use their indexes, however PostgreSQL prepares them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import ClauseElement, Connection, func, insert, literal, select, text, update
+from sqlalchemy import (
+    BindParameter,
+    ClauseElement,
+    Connection,
+    Update,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.visitors import replacement_traverse
 
 from server.adapters.sql.admission import placing, something_queued
 from server.adapters.sql.engines import Database
 from server.adapters.sql.event_log import HEADS
 from server.adapters.sql.expressions import Now
-from server.adapters.sql.fence import IS_LEASED, any_held, held_by, holder
+from server.adapters.sql.fence import ANY_HELD, IS_LEASED, held_by, holder, holders
 from server.adapters.sql.overview import ENDED, HELD, QUEUED
 from server.adapters.sql.project_log import STIRRED
-from server.adapters.sql.queue import claiming, taking_over
+from server.adapters.sql.queue import NO_QUOTA, Claim, claim_statements, claim_values, taking_over
 from server.adapters.sql.queue_view import ahead_of, recent_runs
 from server.adapters.sql.rows import TASK_COLUMNS
 from server.adapters.sql.tables import FILES, TASKS, time_column
@@ -23,6 +37,8 @@ from server.domain.task import Lease
 from server.domain.types import TaskId
 from tests.filling import add_files, fill
 from tests.stores import MODEL, WORKER, open_sql_stores, sql_stores
+
+_Statement = TypeVar("_Statement", bound=ClauseElement)
 
 MANY = 5000
 LEASE = Lease(task_id=TaskId(1), attempt=1, token="token")
@@ -61,6 +77,22 @@ def _fill(connection: Connection, project_id: int):
 _HELD = select(TASKS.c.id).where(held_by([TaskStatus.ACCEPT])).params(holder(LEASE))
 
 
+def _with(values: Mapping[str, Any], statement: _Statement) -> _Statement:
+    """Return a statement with these values in the place of its parameters."""
+
+    def known(element: Any, **_: Any) -> Any:
+        if not isinstance(element, BindParameter) or element.key not in values:
+            return None
+        return bindparam(element.key, values[element.key], type_=element.type, expanding=element.expanding)
+
+    return replacement_traverse(statement, {}, known)
+
+
+def _claiming(quota: Quota = NO_QUOTA) -> Update:
+    claim = Claim(worker_id=WORKER, models=[MODEL], seconds=30.0, token="token")
+    return _with(claim_values(claim), claim_statements(quota, claim).claiming)
+
+
 def _plan(database: Database, statement: ClauseElement) -> str:
     dialect = sqlite.dialect() if database.is_sqlite else postgresql.dialect()
     compiled = statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True, "render_postcompile": True})
@@ -85,9 +117,9 @@ def _hot_statements(project_id: int, last: int) -> dict[str, ClauseElement]:
     """What runs all the time, with the page of a project that owns everything; nothing is younger than task `last`."""
     page = select(TASKS.c.id).where(TASKS.c.project_id == literal(project_id)).order_by(TASKS.c.id.desc()).limit(20)
     return {
-        "claim": claiming(WORKER, [MODEL], 30),
-        "claim where running is limited": claiming(WORKER, [MODEL], 30, Quota(running=2)),
-        "heartbeat": update(TASKS).where(any_held([LEASE])).values(lease_until=Now() + literal(30.0)),
+        "claim": _claiming(),
+        "claim where running is limited": _claiming(Quota(running=2)),
+        "heartbeat": _with(holders([LEASE]), update(TASKS).where(ANY_HELD).values(lease_until=Now() + literal(30.0))),
         "a held row": _HELD,
         "take_over": taking_over(WORKER, 30, 20),
         "is anything queued": select(something_queued()),
@@ -137,7 +169,7 @@ def test_nothing_hot_scans_a_table_of_a_million(request: pytest.FixtureRequest, 
 
 
 def test_the_claim_reads_the_queue_only(database: Database):
-    plan = _plan(database, claiming(WORKER, [MODEL], 30))
+    plan = _plan(database, _claiming())
     assert "ix_tasks_claim" in plan
     assert not _full_scan(plan)
 
@@ -146,7 +178,7 @@ def test_the_claim_reads_the_queue_only(database: Database):
 def test_who_is_at_his_limit_is_read_from_the_leased_and_where_to_begin_from_the_turns(
     database: Database, quota: Quota
 ):
-    plan = _plan(database, claiming(WORKER, [MODEL], 30, quota))
+    plan = _plan(database, _claiming(quota))
     assert "ix_tasks_running" in plan
     assert "ix_tasks_turns" in plan
     assert not _full_scan(plan)
@@ -173,7 +205,7 @@ def test_the_rescue_reads_the_leased_only(database: Database):
     "statement",
     [
         _HELD,
-        select(TASKS.c.id).where(any_held([LEASE, LEASE])),
+        _with(holders([LEASE, LEASE]), select(TASKS.c.id).where(ANY_HELD)),
     ],
     ids=["one", "many"],
 )
@@ -208,7 +240,7 @@ def test_a_prepared_claim_uses_the_index_too(postgres_url: str):
         project = stores.project()
         assert stores.database
         stores.database.write(lambda connection: _fill(connection, project.id))
-        compiled = claiming(WORKER, [MODEL], 30).compile(
+        compiled = _claiming().compile(
             dialect=postgresql.dialect(paramstyle="numeric_dollar"), compile_kwargs={"render_postcompile": True}
         )
 
