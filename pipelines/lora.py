@@ -157,7 +157,7 @@ class FusedModule:
         for lora in worn:
             layer: Layer | None = lora.file.layers[self._component].get(path)
             if layer is not None:
-                fused = fused + layer.gain(pristine) * lora.weight_in(self._component)
+                fused = fused + layer.gain(pristine, lora.weight_in(self._component))
         self._write(path, fused)
 
     def _write(self, path: str, value: torch.Tensor) -> None:

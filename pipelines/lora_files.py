@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import nn
+from torch.nn import functional
 
 from models.lora_header import MOST_FILE_BYTES, Fit, Layers, LoraError, LoraUnit, check_fit, understand
 from models.lora_keys import UNET, Part
@@ -27,6 +28,7 @@ __all__ = ["UNET", "LoraFile", "LoraLayer", "layers_of", "read_lora"]
 
 # what is all zeros has no direction, and stays all zeros
 _NO_LENGTH: Final = torch.finfo(torch.float32).tiny
+_CONVOLUTION: Final = 4  # dimensions of its weight
 _SETTINGS: Final = "lora_adapter_metadata"
 Settings: TypeAlias = Mapping[str, Any]
 
@@ -34,8 +36,8 @@ Settings: TypeAlias = Mapping[str, Any]
 class Layer(Protocol):
     """What changes one layer's weight."""
 
-    def gain(self, pristine: torch.Tensor) -> torch.Tensor:
-        """Return what the weight gains at strength 1, in float32, given the weight without any LoRA in float32."""
+    def gain(self, pristine: torch.Tensor, strength: float = 1.0) -> torch.Tensor:
+        """Return what the weight gains at a strength, in float32, given the weight without any LoRA in float32."""
         ...
 
 
@@ -52,21 +54,26 @@ class LoraLayer:
     scale: float = 1.0
     magnitude: torch.Tensor | None = None
 
-    def gain(self, pristine: torch.Tensor) -> torch.Tensor:
-        """Return what the weight gains at strength 1, of the pristine weight's shape, in float32.
+    def gain(self, pristine: torch.Tensor, strength: float = 1.0) -> torch.Tensor:
+        """Return what the weight gains at a strength, of the pristine weight's shape, in float32.
 
         DoRA as in https://arxiv.org/abs/2402.09353; a strength then goes the straight way from the pristine weight.
         """
-        down, up = (part.to(device=pristine.device, dtype=torch.float32).flatten(1) for part in (self.down, self.up))
-        change = ((up * self.scale) @ down).reshape(pristine.shape)
         if self.magnitude is None:
-            return change
-        changed = pristine + change
+            return self._product(pristine) * (self.scale * strength)
+        changed = pristine + self._product(pristine) * self.scale
         magnitude = self.magnitude.to(device=pristine.device, dtype=torch.float32)
         kept = 0 if magnitude.shape[0] == pristine.shape[0] else 1
         others = [axis for axis in range(pristine.ndim) if axis != kept]
         length = torch.linalg.vector_norm(changed, dim=others, keepdim=True).clamp_min(_NO_LENGTH)
-        return changed * (magnitude.reshape(length.shape) / length) - pristine
+        return (changed * (magnitude.reshape(length.shape) / length) - pristine) * strength
+
+    def _product(self, pristine: torch.Tensor) -> torch.Tensor:
+        """Return up · down, by the operations that peft merges with: another order of sums would round otherwise."""
+        down, up = (part.to(device=pristine.device, dtype=torch.float32) for part in (self.down, self.up))
+        if up.ndim == _CONVOLUTION and down.shape[2:] != (1, 1):
+            return functional.conv2d(down.transpose(0, 1), up).transpose(0, 1).reshape(pristine.shape)
+        return (up.flatten(1) @ down.flatten(1)).reshape(pristine.shape)
 
     @property
     def nbytes(self) -> int:

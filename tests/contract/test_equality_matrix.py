@@ -1,4 +1,7 @@
-"""Every combination is diffusers': scheduler × refiner × LoRA × guidance × size, on two sets of weights."""
+"""Every combination is diffusers': scheduler × refiner × LoRA × guidance × size, on two sets of weights, to the bit.
+
+Their LoRA is fused, as it is here. With the LoRA beside the weights diffusers is off from itself by up to 2.7e-4.
+"""
 
 from dataclasses import dataclass
 from itertools import product
@@ -20,12 +23,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:__array_wrap__ must accept context:DeprecationWarning"),
 ]
 
-OFF = 1e-4
-"""How far latents with a LoRA may be from those of diffusers' pipelines with the LoRA fused, as it is here. With the
-LoRA beside the weights diffusers is off from itself by up to 2.7e-4: it rounds otherwise, and noise that is added at
-every step, as DDPM's, makes more of it."""
-OFF_OF_THE_LARGEST = 1e-5
-"""The same for the latents of random weights, which reach 66."""
 SIZES = [(64, 64), (136, 72)]
 SHIPPED_SIZES = [(128, 128), (136, 104)]
 
@@ -71,8 +68,4 @@ def test_every_combination_is_diffusers(both, noise_scheduler, worn):
         )
         drawn = both.ours.final_latents(request)
         expected = (both.adorned if worn else both.plain).draw(request, request.seed)
-        if worn:
-            off = float((drawn - expected).abs().max())
-            assert off <= max(OFF, OFF_OF_THE_LARGEST * float(expected.abs().max())), (off, request)
-        else:
-            assert torch.equal(drawn, expected), request
+        assert torch.equal(drawn, expected), (float((drawn - expected).abs().max()), request)

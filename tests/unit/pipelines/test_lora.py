@@ -93,7 +93,7 @@ def test_weights_stay_where_they_are_in_memory(module):
 class Faulty:
     """A layer that can't be computed: the device is full when it is this layer's turn."""
 
-    def gain(self, pristine: torch.Tensor) -> torch.Tensor:
+    def gain(self, pristine: torch.Tensor, strength: float = 1.0) -> torch.Tensor:
         raise torch.OutOfMemoryError(f"no room for {pristine.shape}")
 
 
