@@ -64,7 +64,8 @@ def name_of(device: torch.device) -> str:
     """Name a device as a person would."""
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)} ({device})"
-    return f"{device.type}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{device.type}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
