@@ -48,7 +48,7 @@ def disk(kind: str, *, rounds: int, seed: int) -> dict[str, Any]:
     return {**result, "filled": rounds, "healed_after_s": [round(one, 2) for one in healed]}
 
 
-def slow_disk(kind: str, *, seconds: float, seed: int) -> dict[str, Any]:
+def slow_disk(kind: str, *, seconds: float, seed: int, outstanding: int = 10) -> dict[str, Any]:
     """Every write of a picture and each tenth write of a story takes a second of the lease's three.
 
     A beat is due each second, and none can be between the two ends of a slow write: what is left is a second's room for
@@ -60,7 +60,7 @@ def slow_disk(kind: str, *, seconds: float, seed: int) -> dict[str, Any]:
         nemesis = Nemesis(it.site, places, it.history, seed, thaw_after=60)
         nemesis.look()
         nemesis.wait_until_ready()
-        crowd = it.crowd(Mix(tasks=10**9, stops=0.02, outstanding=10), seed)
+        crowd = it.crowd(Mix(tasks=10**9, stops=0.02, outstanding=outstanding), seed)
         with crowd.at_work(threads=2):
             _go_on(it, crowd, seconds)
             crowd.give_up()

@@ -135,16 +135,16 @@ class Nemesis:
         """Replace everything by processes that only keep their journal."""
         for place in self._places:
             place.switches = (quiet for _ in count())
-            if place.process is not None and place.process.popen.poll() is None:
-                place.process.signal(signal.SIGCONT)
-                place.process.signal(signal.SIGTERM)
+        leaving = [place.process for place in self._places if place.process and place.process.popen.poll() is None]
+        for process in leaving:
+            process.signal(signal.SIGTERM)
         deadline = time.monotonic() + 20
-        for place in self._places:
-            if place.process is not None:
-                try:
-                    place.process.popen.wait(max(0.1, deadline - time.monotonic()))
-                except Exception:  # noqa: BLE001 whatever it hangs on, it goes
-                    place.process.kill()
+        while (leaving := [one for one in leaving if one.popen.poll() is None]) and time.monotonic() < deadline:
+            for process in leaving:  # again and again: on its way out it may come to a point that freezes it
+                process.signal(signal.SIGCONT)
+            time.sleep(0.1)
+        for process in leaving:  # whatever it hangs on, it goes
+            process.kill()
         self.look()
 
     def _signal(self, command: str, number: signal.Signals) -> None:

@@ -36,7 +36,7 @@ def test_a_worker_that_wakes_up_too_late_is_refused(capsys: pytest.CaptureFixtur
 
 
 def test_a_slow_disk_costs_nobody_a_lease(capsys: pytest.CaptureFixture[str]):
-    _good(slow_disk("sqlite", seconds=2, seed=3), capsys)
+    _good(slow_disk("sqlite", seconds=2, seed=3, outstanding=5), capsys)
 
 
 def test_a_full_disk_fails_its_task_and_the_next_one_works(capsys: pytest.CaptureFixture[str]):
