@@ -3,6 +3,7 @@
 import logging
 import queue
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -121,6 +122,7 @@ class Supervisor:
         self._others = 0
         self._wish: Wish | None = None
         self._stops = 0
+        self._thread = 0
         self._draining_since: float | None = None
         self._handed_back_at: float | None = None
         monotonic = outside.clock.monotonic
@@ -136,6 +138,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Work until stopped; return the exit code: 1 when the engine can't be loaded."""
+        self._thread = threading.get_ident()
         self._out.wakeups.listen(self._woken)
         while not self._done():
             if not self._stops:
@@ -157,6 +160,8 @@ class Supervisor:
 
     # ── the loop ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def _woken(self) -> None:
+        if threading.get_ident() == self._thread:
+            return  # by its own writing, which makes nothing for itself to do
         self._claim_due.now()
         self._watch_due.now()
         self._inbox.put(_Look())
@@ -251,6 +256,7 @@ class Supervisor:
         # After the database was away for longer than a lease, its own tasks are not to be rescued from itself.
         self._renew()
         if rescue(self._out.tasks, self._worker.id, self._timing.lease, self._limits, self._beat_if_due):
+            self._claim_due.now()
             self._out.wakeups.wake()
 
     def _claim(self) -> None:
