@@ -198,3 +198,21 @@ def test_dora_gives_rows_or_columns_the_length_it_says(shape):
     undone = LoraLayer(torch.zeros(2, 3), torch.zeros(5, 2), magnitude=weight.norm(dim=shape.index(1), keepdim=True))
     torch.testing.assert_close(undone.gain(weight), torch.zeros(5, 3))
     assert LoraLayer(torch.zeros(2, 3), torch.zeros(5, 2), magnitude=magnitude).gain(torch.zeros(5, 3)).isfinite().all()
+
+
+# ── peft's sums ──────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "plain",
+    [nn.Linear(48, 40, bias=False), nn.Conv2d(24, 48, 3, bias=False), nn.Conv2d(24, 48, 1, bias=False)],
+    ids=["linear", "3×3", "1×1"],
+)
+def test_a_fused_weight_is_what_peft_merges_to_the_bit(plain: nn.Module):
+    torch.manual_seed(0)
+    weight = plain.weight.detach().clone()
+    wrapped = get_peft_model(nn.Sequential(plain), LoraConfig(r=5, lora_alpha=3, target_modules=["0"]))
+    layer = wrapped.base_model.model[0]
+    nn.init.normal_(layer.lora_B["default"].weight)
+    layer.scale_layer(0.7)
+    layer.merge()
+    ours = LoraLayer(layer.lora_A["default"].weight, layer.lora_B["default"].weight, scale=3 / 5)
+    assert torch.equal(weight + ours.gain(weight, 0.7), layer.get_base_layer().weight)
