@@ -47,7 +47,8 @@ from server.settings import Settings
 from server.worker.inputs import InputSource
 from server.worker.labels import Labels
 from server.worker.prepare import CardPreparation
-from server.worker.supervisor import Outside, Supervisor, Timing
+from server.worker.supervisor import Outside, Supervisor
+from server.worker.timing import Timing
 
 _log = logging.getLogger(__name__)
 

@@ -47,7 +47,8 @@ from server.worker.engine_process import Exited, Heard
 from server.worker.inputs import InputSource
 from server.worker.labels import Labels
 from server.worker.prepare import CardPreparation
-from server.worker.supervisor import Outside, Supervisor, Timing
+from server.worker.supervisor import Outside, Supervisor
+from server.worker.timing import Timing
 from tests.stores import new_project
 
 SIZE = 8
