@@ -80,7 +80,7 @@ def foresee(watch: Watch) -> None:
 
 def draw_two(watch: Watch) -> str:
     page = watch.page
-    start(watch, samples="2", steps="24", seed="7")
+    start(watch, samples="2", steps="80", seed="7")  # for long enough that a slow browser sees a preview
     page.locator(".stages [aria-current=step][data-stage=Draw]").wait_for()
     page.locator(".preview img").wait_for()
     page.get_by_text(re.compile(r"^Step \d+ of \d+ · ")).wait_for()
