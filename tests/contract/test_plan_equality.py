@@ -68,7 +68,7 @@ def test_a_schedule_is_diffusers(name, spacing):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("spacing", SPACINGS)
 @pytest.mark.parametrize("name", SLOW)
 def test_a_schedule_is_diffusers_for_every_number_of_steps(name, spacing):
@@ -93,7 +93,7 @@ def test_the_engine_runs_what_is_planned(name):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", NOISE_SCHEDULERS)
 def test_the_engine_runs_what_is_planned_for_every_number_of_steps(name):
     check_split(name, ALL_STEPS)
