@@ -133,7 +133,9 @@ class Settings(BaseSettings):
         "", description="Bearer token that /metrics asks for; empty: it answers this machine alone."
     )
     otlp_endpoint: str = Field(
-        "", description="Base URL of an OpenTelemetry collector (OTLP over HTTP) that gets a trace of each task."
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="Base URL of an OpenTelemetry collector (OTLP over HTTP) that gets a trace of each task.",
     )
     log_format: Literal["text", "json"] = Field("text", description="text, or json: an object a line.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -44,10 +44,6 @@ class OtlpSink:
         """See `TraceSink.send`."""
         return self._exporter.export(self._spans(traces)) is SpanExportResult.SUCCESS
 
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._exporter.shutdown()
-
     def _spans(self, traces: Sequence[tuple[TraceParent | None, Span]]) -> Sequence[ReadableSpan]:
         kept = InMemorySpanExporter()
         # Whoever asked was asked whether to sample: a trace that is owed is told.
