@@ -29,7 +29,7 @@ from server.domain.writes import Requeue
 from tests.filling import fill
 from tests.idle import idle_statements
 from tests.postgres import Cluster
-from tests.stores import MODEL, WORKER, new_task, sql_stores
+from tests.stores import MODEL, WORKER, engines_of, new_task, sql_stores
 
 _PAUSE: Final = 0.15
 
@@ -204,11 +204,12 @@ def _recorded(database: Database) -> Any:
         if threading.get_ident() == mine:
             statements.append((statement, parameters))
 
-    event.listen(database._writes, "before_cursor_execute", note)  # noqa: SLF001 the statements as they are sent
+    engine = engines_of(database)[0]
+    event.listen(engine, "before_cursor_execute", note)
     try:
         yield statements
     finally:
-        event.remove(database._writes, "before_cursor_execute", note)  # noqa: SLF001
+        event.remove(engine, "before_cursor_execute", note)
 
 
 class _Replay:

@@ -15,6 +15,7 @@ from server.entrypoints.composition import make_supervisor
 from server.entrypoints.drawings import choose_drawing
 from server.entrypoints.opening import load_catalogue, open_settled_database
 from server.settings import Settings
+from tests.stores import engines_of
 
 
 def idle_statements(url: str, folder: Path, seconds: float) -> list[str]:
@@ -56,6 +57,6 @@ def _listen(database: Database) -> list[str]:
     def note(_connection, _cursor, statement: str, *_more) -> None:
         statements.append(statement)
 
-    for engine in {id(one): one for one in (database._writes, database._reads.engine)}.values():
+    for engine in engines_of(database):
         event.listen(engine, "before_cursor_execute", note)
     return statements

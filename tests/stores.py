@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from server.adapters.memory import MemoryStores
 from server.adapters.memory.refusals import MemoryRefusalLog
 from server.adapters.sql import schema
@@ -169,6 +171,13 @@ def open_sql_stores(url: str, *, upgrade: bool = False) -> Iterator[Stores]:
         yield sql_stores(database)
     finally:
         database.close()
+
+
+def engines_of(database: Database) -> list[Engine]:
+    """Return what to listen to; connections that are there already would not tell everything."""
+    database._reads.drop()
+    database._writes.drop()
+    return list({id(one): one for one in (database._writes.engine, database._reads.engine.engine)}.values())
 
 
 def sqlite_url(folder: Path) -> str:

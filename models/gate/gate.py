@@ -66,7 +66,7 @@ class Gate:
 
     def _refusing(self, prompt: str, names: Sequence[str]) -> tuple[str, ...]:
         rules: set[Rule] = set()
-        for text in {normalise(view) for view in _views(prompt, names)}:
+        for text in {normalise(view) for view in set(_views(prompt, names))}:
             rules |= found_rules(self._finder.find(text).hits, len(text))
         minor = {rule for rule in rules if rule.signal is Signal.MINOR}
         sexual = {rule for rule in rules if rule.signal is Signal.SEXUAL}

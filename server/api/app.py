@@ -36,6 +36,7 @@ from server.api.routes import (
     tools,
     uploads,
 )
+from server.api.slow_readers import SlowReaders
 from server.api.sockets import OpenSockets
 from server.api.telemetry import Telemetry
 from server.api.upkeep import (
@@ -91,6 +92,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     app.state.lane = Lane(wiring.call_threads)
     app.state.gallery = gallery = Gallery(wiring.previews, wiring.clock.monotonic)
     app.state.open_sockets = OpenSockets(wiring.sockets.per_address, app.state.meter.opened)
+    app.state.slow_readers = slow_readers = SlowReaders(wiring.sockets.send_seconds)
     app.state.project_hub = project_hub = ProjectHub(wiring)
     wiring.wakeups.listen(hub.wake)
     wiring.wakeups.listen(project_hub.wake)
@@ -100,6 +102,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         hub.run(),
         gallery.run(),
         project_hub.run(),
+        slow_readers.run(),
         rescue_forever(wiring, app.state.meter.rescued),
         sweep_files_forever(wiring),
         collect_orphans_forever(wiring),

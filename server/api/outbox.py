@@ -83,11 +83,16 @@ class Outbox:
         self._sending = waiting = self._waiting.popleft()
         self._bytes -= len(waiting.frame)
         for latest in (self._progress, self._previews, self._snapshot):
-            for task_id in [task_id for task_id, one in latest.items() if one is waiting]:
-                del latest[task_id]
+            if latest:
+                self._begin_to_send(waiting, latest)
         if crowded and self.room:
             self._on_room()
         return waiting.frame
+
+    @staticmethod
+    def _begin_to_send(waiting: _Waiting, latest: dict[TaskId, _Waiting]) -> None:
+        for task_id in [task_id for task_id, one in latest.items() if one is waiting]:
+            del latest[task_id]
 
     def clear(self) -> None:
         """Forget what waits."""

@@ -20,6 +20,7 @@ from server.api.previews import Gallery, Viewer
 from server.api.project_follower import ProjectFollower
 from server.api.project_hub import ProjectHub
 from server.api.registrations import ProjectRegistration, Registration, read_wish
+from server.api.slow_readers import SlowReaders
 from server.api.sockets import Patience
 from server.api.wiring import Wired, Wiring
 from server.domain.errors import EaselError, Unavailable
@@ -45,7 +46,7 @@ async def tasks_socket(websocket: WebSocket, wiring: Wired) -> None:
             return
         await websocket.accept()
         state = websocket.app.state
-        around = _Around(wiring, state.hub, state.gallery, state.project_hub, state.meter)
+        around = _Around(wiring, state.hub, state.gallery, state.project_hub, state.slow_readers, state.meter)
         await _Client(websocket, around, address).serve()
 
 
@@ -57,6 +58,7 @@ class _Around:
     hub: Hub
     gallery: Gallery
     projects: ProjectHub
+    slow_readers: SlowReaders
     meter: Meter
 
 
@@ -66,7 +68,7 @@ class _Client:
         self._address = address
         self._wiring = wiring = around.wiring
         self._hub, self._gallery = around.hub, around.gallery
-        self._projects, self._meter = around.projects, around.meter
+        self._projects, self._slow_readers, self._meter = around.projects, around.slow_readers, around.meter
         self._outbox = Outbox(wiring.clock.monotonic, self._on_room)
         self._followers: dict[str, Follower] = {}
         self._project: ProjectFollower | None = None
@@ -75,12 +77,24 @@ class _Client:
 
     async def serve(self) -> None:
         self._outbox.put(plain_frame("connected", result=True, version="1.0"))
-        jobs = [asyncio.ensure_future(job) for job in (self._send(), self._receive(), self._too_slow(), self._idle())]
+        with self._slow_readers.watched(self._outbox) as too_slow:
+            code = await self._until_over(too_slow)
+        if code is not None and self._websocket.application_state is WebSocketState.CONNECTED:
+            self._outbox.clear()
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect, OSError):  # TimeoutError is an OSError
+                await asyncio.wait_for(self._websocket.close(code), _GOODBYE_SECONDS)
+
+    async def _until_over(self, too_slow: asyncio.Future[None]) -> int | None:
+        """Return the code to close with, or None where the client has gone by itself."""
+        jobs = [asyncio.ensure_future(job) for job in (self._send(), self._receive(), self._idle())]
         try:
-            done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
-            code = next(iter(done)).result()
+            done, _ = await asyncio.wait([*jobs, too_slow], return_when=asyncio.FIRST_COMPLETED)
+            if too_slow in done:
+                self._meter.too_slow()
+                return TRY_AGAIN_LATER
+            return next(iter(done)).result()
         except (WebSocketDisconnect, RuntimeError, OSError):
-            code = None  # it went away by itself
+            return None  # it went away by itself
         finally:
             self._hub.unfollow(self._followers.values())
             self._projects.unfollow(self._project)
@@ -88,10 +102,6 @@ class _Client:
             for job in jobs:
                 job.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
-        if code is not None and self._websocket.application_state is WebSocketState.CONNECTED:
-            self._outbox.clear()
-            with contextlib.suppress(RuntimeError, WebSocketDisconnect, OSError):  # TimeoutError is an OSError
-                await asyncio.wait_for(self._websocket.close(code), _GOODBYE_SECONDS)
 
     def _on_room(self) -> None:
         self._hub.wake()
@@ -100,14 +110,7 @@ class _Client:
 
     async def _send(self) -> int | None:
         while True:
-            await self._websocket.send_text(await self._outbox.get())
-
-    async def _too_slow(self) -> int | None:
-        patience = self._wiring.sockets.send_seconds
-        while self._outbox.waited <= patience:  # noqa: ASYNC110 time is waited for, no event
-            await asyncio.sleep(patience / 4)
-        self._meter.too_slow()
-        return TRY_AGAIN_LATER
+            await self._websocket.send({"type": "websocket.send", "text": await self._outbox.get()})
 
     async def _idle(self) -> int | None:
         await asyncio.sleep(self._wiring.sockets.register_seconds)

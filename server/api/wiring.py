@@ -8,6 +8,7 @@ from fastapi.requests import HTTPConnection
 
 from models.catalogue import Catalogue
 from server.api.body_stream import Pace
+from server.api.lane import Width
 from server.api.sockets import SocketLimits
 from server.domain.rescue import Limits
 from server.ports import Clock, EventLog, FileStore, Health, ProjectStore, SecretBox, TaskStore, Wakeups, WorkerRegistry
@@ -28,6 +29,7 @@ from server.services.throttle import FailureThrottle
 _NO_RETENTION: Final = Retention()
 _PACE: Final = Pace()
 _SOCKETS: Final = SocketLimits()
+_CALL_THREADS: Final = Width(quick=1, most=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ class Wiring:
     lease_seconds: float = 30.0
     heartbeat_seconds: float = 5.0
     poll_seconds: float = 0.1
-    call_threads: int = 4
+    call_threads: Width = _CALL_THREADS
     sockets: SocketLimits = _SOCKETS
     work_limit: int = 0
     sweep_seconds: float = 60.0

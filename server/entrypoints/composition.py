@@ -23,6 +23,7 @@ from server.adapters.sql.schema import SqlHealth
 from server.adapters.sql.uploads import SqlUploadStore
 from server.adapters.sql.webhooks import SqlWebhookStore
 from server.adapters.sql.workers import SqlWorkerRegistry
+from server.api.lane import Width
 from server.api.sockets import SocketLimits
 from server.api.wiring import Wiring
 from server.domain.rescue import Limits
@@ -55,8 +56,8 @@ _log = logging.getLogger(__name__)
 LIMITS = Limits()
 _POLL_SECONDS: Final = {True: 0.1, False: 1.0}
 """Between the hub's looks at the log, by whether nobody wakes it; where commits do, a look finds what got lost."""
-_CALL_THREADS: Final = {True: 4, False: 8}
-"""By whether the database is SQLite. Elsewhere some of them wait for the network."""
+_CALL_THREADS: Final = {True: Width(quick=1, most=4), False: Width(quick=8, most=8)}
+"""By whether the database is SQLite. Elsewhere most of them wait for the network."""
 
 
 def make_wiring(

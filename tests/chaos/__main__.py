@@ -28,9 +28,18 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "disk": lambda args: disk(args.database, rounds=args.rounds, seed=args.seed),
     "slow-disk": lambda args: slow_disk(args.database, seconds=args.minutes * 60, seed=args.seed),
     "times": lambda args: times(args.database, rounds=args.rounds),
-    "kills": lambda args: kills(args.database, tasks=args.tasks, seconds=args.minutes * 60, seed=args.seed),
+    "kills": lambda args: kills(
+        args.database,
+        tasks=args.tasks,
+        seconds=args.minutes * 60,
+        seed=args.seed,
+        workers=args.workers,
+        tasks_per_kill=args.tasks_per_kill,
+        outstanding=args.outstanding,
+        miniature=args.miniature,
+    ),
     "mutations": lambda args: mutations(seed=args.seed),
-    "outages": lambda args: outages(rounds=args.rounds, seed=args.seed, away=args.away),
+    "outages": lambda args: outages(rounds=args.rounds, seed=args.seed, away=args.away, only=args.only),
     "quiet": lambda args: quiet(args.database, tasks=args.tasks, seed=args.seed),
     "zombies": lambda args: zombies(args.database, seconds=args.minutes * 60, seed=args.seed),
     "load": lambda args: load(args.database, rate=args.rate, seconds=args.minutes * 60, seed=args.seed),
@@ -48,6 +57,11 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rate", type=int, default=100)
     parser.add_argument("--away", type=float, default=0)
+    parser.add_argument("--only", default="", help="outages: those whose name begins so")
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--tasks-per-kill", type=int, default=15)
+    parser.add_argument("--outstanding", type=int, default=24)
+    parser.add_argument("--miniature", action="store_true", help="kills: with pictures of the miniature")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args()

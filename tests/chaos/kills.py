@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -11,6 +11,7 @@ from tests.chaos.nemesis import QUIET, Nemesis, Place, api_switches, worker_swit
 from tests.chaos.stage import LEASE, judge, stage
 
 _DEATHS = ("kill9", "child9")
+_MINIATURE = {"EASEL_ENGINE": "sdxl", "EASEL_MINIATURE": "true", "EASEL_DEVICE": "cpu"}
 
 
 def kills(
@@ -21,18 +22,23 @@ def kills(
     seed: int,
     workers: int = 3,
     tasks_per_kill: int = 15,
-    settings: Mapping[str, str] = {},
+    outstanding: int = 24,
+    miniature: bool = False,
 ) -> dict[str, Any]:
-    """Run until `tasks` are submitted or the time is over; settle; judge."""
+    """Run until `tasks` are submitted or the time is over; settle; judge.
+
+    `tasks_per_kill` is after how many tasks a process reaches its crash point, about; `outstanding` bounds the tasks
+    that are unfinished. The miniature draws in the place of the fake engine.
+    """
     rng = random.Random(seed)
-    with stage(kind, **settings) as it:
+    with stage(kind, **(_MINIATURE if miniature else {})) as it:
         switches, switches_of_api = worker_switches(rng, tasks_per_kill), api_switches(rng, tasks_per_kill)
         places = [Place("api", switches_of_api)]
         places += [
             Place("worker", switches, {"EASEL_DRAIN_SECONDS": "0.2"} if number % 2 else {}) for number in range(workers)
         ]
         nemesis = Nemesis(it.site, places, it.history, seed, thaw_after=LEASE + 1)
-        crowd = it.crowd(Mix(tasks=tasks, poison=0.002), seed)
+        crowd = it.crowd(Mix(tasks=tasks, outstanding=outstanding, poison=0.0 if miniature else 0.002), seed)
         nemesis.look()
         nemesis.wait_for_api()
         began = time.monotonic()

@@ -26,8 +26,11 @@ class _Outage:
     seconds: float = _AWAY_SECONDS
 
 
-def outages(*, rounds: int, seed: int, away: float = 0.0) -> dict[str, Any]:
-    """Restart PostgreSQL, end its sessions, cut, delay and swallow its connections; `away` adds one long absence."""
+def outages(*, rounds: int, seed: int, away: float = 0.0, only: str = "") -> dict[str, Any]:
+    """Restart PostgreSQL, end its sessions, cut, delay and swallow its connections; `away` adds one long absence.
+
+    `only` takes those kinds alone whose name begins so.
+    """
     with ExitStack() as stack:
         it = stack.enter_context(stage("postgres"))
         assert it.cluster is not None
@@ -41,7 +44,8 @@ def outages(*, rounds: int, seed: int, away: float = 0.0) -> dict[str, Any]:
         with crowd.at_work():
             nemesis.wait_until_ready()
             _wait(it, crowd, 5)
-            measured = [_suffer(it, crowd, one) for _ in range(rounds) for one in _kinds(it, proxy)]
+            kinds = [one for one in _kinds(it, proxy) if one.name.startswith(only)]
+            measured = [_suffer(it, crowd, one) for _ in range(rounds) for one in kinds]
             if away:
                 measured.append(_suffer(it, crowd, _restart(it, "fast", away)))
             alive = [place.command for place in places if place.process and place.process.popen.poll() is None]

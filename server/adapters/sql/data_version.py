@@ -14,6 +14,9 @@ from server.adapters.wakeups import LocalWakeups
 _log = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 0.01
+_QUIET_LOOK_SECONDS: Final = 0.02
+_QUIET_AFTER: Final = 500
+"""Looks in vain after which nothing is under way; then every second one is left out."""
 _SHORTEST_PAUSE: Final = 0.002
 _LONGEST_PAUSE: Final = 0.05
 """Between two wake-ups: a busy file is written all the time, and each of them makes others read. The pause doubles as
@@ -60,14 +63,14 @@ class SqliteWakeups:
 
     def _look(self, connection: sqlite3.Connection) -> None:
         seen: int | None = None
-        pause = _SHORTEST_PAUSE
+        pause, in_vain = _SHORTEST_PAUSE, 0
         while not self._closing.is_set():
             (version,) = connection.execute("PRAGMA data_version").fetchone()
             if version == seen:
-                pause = _SHORTEST_PAUSE
+                pause, in_vain = _SHORTEST_PAUSE, in_vain + 1
             else:
-                seen = version
+                seen, in_vain = version, 0
                 self._local.wake()
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_LOOK_SECONDS if in_vain < _QUIET_AFTER else _QUIET_LOOK_SECONDS)

@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from server.adapters.sql import postgres, sqlite
+from server.adapters.sql.connections import Connections
 from server.adapters.sql.failures import reason_of
 from server.adapters.sql.places import refuse_network
 from server.adapters.sql.transactions import InDoubt, run, settle
@@ -36,13 +37,14 @@ class Database:
         self._wal: WalCare | None = None
         if self.is_sqlite:
             assert url.database is not None, "open_database lets only files through"
-            self._reads, self._writes = sqlite.open_for_reading(url), sqlite.open_for_writing(url)
+            self._reads = Connections(sqlite.open_for_reading(url))
+            self._writes = Connections(sqlite.open_for_writing(url))
             # SQLite has one writer at a time. Its own waiting is a poll without order; writers queue here instead.
             self._turns = WriteTurns(url.database, sqlite.BUSY_SECONDS)
             self._wal = WalCare(url.database, time.monotonic)
         else:
-            self._writes = postgres.open_pool(url)
-            self._reads = postgres.for_reading(self._writes)
+            pool = postgres.open_pool(url)
+            self._reads, self._writes = Connections(postgres.for_reading(pool)), Connections(pool)
 
     @property
     def is_sqlite(self) -> bool:
@@ -99,16 +101,17 @@ class Database:
     def migrate(self, work: Callable[[Connection], _T]) -> _T:
         """Run `work` in one transaction made for changing the schema."""
         open_engine = sqlite.open_for_migrating if self.is_sqlite else postgres.open_for_migrating
-        engine = open_engine(self._url)
+        connections = Connections(open_engine(self._url), keep=0)
         try:
-            return run(engine, work, self._in_turn, tries=1)
+            return run(connections, work, self._in_turn, tries=1)
         finally:
-            engine.dispose()
+            connections.close()
 
     def close(self) -> None:
         """Close every connection that is not in use."""
-        self._reads.dispose()
-        self._writes.dispose()
+        self._reads.drop()  # before either is closed, for they may share a pool
+        self._writes.close()
+        self._reads.close()
         if self._turns is not None:
             self._turns.close()
 

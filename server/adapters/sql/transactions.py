@@ -6,9 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from server.adapters.sql.connections import Connections
 from server.adapters.sql.failures import is_away, reason_of, should_run_again, was_cut
 from server.domain.errors import Unavailable
 
@@ -25,7 +26,7 @@ class InDoubt(Unavailable):
 
 
 def run(
-    engine: Engine,
+    connections: Connections,
     work: Callable[[Connection], _T],
     in_turn: Callable[[], AbstractContextManager[None]],
     tries: int = _TRIES,
@@ -40,13 +41,13 @@ def run(
         tries -= 1
         try:
             with in_turn():
-                return _once(engine, work)
+                return _once(connections, work)
         except SQLAlchemyError as error:
             if tries > 0 and (should_run_again(error) or was_cut(error)):
                 time.sleep(_PAUSE_SECONDS * (_TRIES - tries) * random.random())  # noqa: S311 jitter, not a secret
                 continue
             if is_away(error) or should_run_again(error):
-                raise Unavailable(detail=_away(error, engine)) from error
+                raise Unavailable(detail=_away(error, connections)) from error
             raise
 
 
@@ -78,18 +79,18 @@ def settle(
     raise doubt
 
 
-def _once(engine: Engine, work: Callable[[Connection], _T]) -> _T:
-    with engine.connect() as connection:  # what is not committed is rolled back when it is closed
+def _once(connections: Connections, work: Callable[[Connection], _T]) -> _T:
+    with connections.taken() as connection:
         transaction = connection.begin()
         found = work(connection)
         try:
             transaction.commit()
         except SQLAlchemyError as error:
             if is_away(error):
-                raise InDoubt(detail=_away(error, engine)) from error
+                raise InDoubt(detail=_away(error, connections)) from error
             raise
         return found
 
 
-def _away(error: SQLAlchemyError, engine: Engine) -> str:
-    return f"The database can't be reached: {reason_of(error, engine.url)}."
+def _away(error: SQLAlchemyError, connections: Connections) -> str:
+    return f"The database can't be reached: {reason_of(error, connections.url)}."

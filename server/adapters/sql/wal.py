@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from server.adapters.sql.connections import Connections
 from server.domain.errors import Unavailable
 
 _log = logging.getLogger(__name__)
@@ -48,11 +48,11 @@ class WalCare:
         self._look_at = now + _LOOK_SECONDS
         return self._size() > _LARGE_BYTES
 
-    def tend(self, engine: Engine, in_turn: Callable[[], AbstractContextManager[None]]) -> None:
+    def tend(self, connections: Connections, in_turn: Callable[[], AbstractContextManager[None]]) -> None:
         """Copy the whole log and cut it to nothing, if the readers let go of it soon."""
         try:
             with in_turn():
-                self._truncate(engine)
+                self._truncate(connections)
         except (Unavailable, SQLAlchemyError, sqlite3.Error) as error:
             _log.warning("SQLite's write-ahead log could not be shortened: %s", error)
         size = self._size()
@@ -65,17 +65,14 @@ class WalCare:
                 size // 2**20,
             )
 
-    def _truncate(self, engine: Engine) -> None:
-        pooled = engine.raw_connection()
-        try:
-            cursor = pooled.cursor()
+    def _truncate(self, connections: Connections) -> None:
+        with connections.taken() as connection:
+            cursor = connection.connection.cursor()  # the driver's own: a checkpoint runs outside every transaction
             (before,) = cursor.execute("PRAGMA busy_timeout").fetchone()
             cursor.execute(f"PRAGMA busy_timeout = {_READERS_MS}")
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             cursor.execute(f"PRAGMA busy_timeout = {before}")
             cursor.close()
-        finally:
-            pooled.close()
 
     def _size(self) -> int:
         try:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 from uuid import uuid4
 
@@ -69,7 +70,7 @@ class SqlWebhookStore:
         avoid: Collection[str] = (),
     ) -> Sequence[Due]:
         """See `WebhookStore.take`. Looks first, so that an idle deliverer never takes the writer's turn."""
-        ready = _ready(limit, each, only, avoid)
+        ready = _ready(limit, each, None if only is None else frozenset(only), frozenset(avoid))
         ids = self._database.read(lambda connection: connection.execute(ready).scalars().all())
         if not ids:
             return []
@@ -195,7 +196,9 @@ class SqlWebhookStore:
         return self._database.read(work)
 
 
-def _ready(limit: int, each: int, only: Collection[str] | None, avoid: Collection[str]) -> Select[tuple[int]]:
+# Asked twice a second, mostly for the same: to make it takes longer than to run it.
+@lru_cache(maxsize=16)
+def _ready(limit: int, each: int, only: frozenset[str] | None, avoid: frozenset[str]) -> Select[tuple[int]]:
     """Return the query for the ids to take: of each endpoint no more than may be out together with those that are."""
     wanted: list[ColumnElement[bool]] = [_DUE]
     if only is not None:

@@ -15,7 +15,7 @@ from server.domain.overview import LATE_SECONDS, Outcome
 from server.domain.task import Ending
 from server.domain.writes import Move, Report, Requeue
 from server.services.scope import Scope
-from tests.stores import MODEL, SUCCESS, WORKER, Stores, open_sql_stores
+from tests.stores import MODEL, SUCCESS, WORKER, Stores, engines_of, open_sql_stores
 
 ALL = 1000
 
@@ -200,7 +200,7 @@ def _late_commits(stores: Stores):
         late.here = True
         return act()
 
-    engine = stores.database._writes
+    engine = engines_of(stores.database)[0]
     sql_events.listen(engine, "commit", hold)
     with ThreadPoolExecutor(1) as pool:
         try:

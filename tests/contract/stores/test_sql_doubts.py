@@ -14,7 +14,7 @@ from server.domain.events import EventType, NewEvent
 from server.domain.lifecycle import RUNNING, TaskStatus
 from server.domain.task import Lease
 from server.domain.writes import Append, Move, Requeue
-from tests.stores import MODEL, WORKER, Stores, new_task, open_sql_stores
+from tests.stores import MODEL, WORKER, Stores, engines_of, new_task, open_sql_stores
 
 OUTPUT = [NewEvent(EventType.OUTPUT, "a line")]
 
@@ -27,7 +27,7 @@ class Line:
         self.stays_cut = False
         self.away = False
         self._sqlite = database.is_sqlite
-        for engine in {id(one): one for one in (database._writes, database._reads.engine)}.values():
+        for engine in engines_of(database):
             event.listen(engine, "commit", self._commit)
             event.listen(engine, "begin", self._begin)
 
