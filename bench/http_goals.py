@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.goals import Bound, Figure
 from bench.http_load import Load, hammer, request_bytes
 from bench.measuring import cpu_seconds, percentile
-from bench.stage import MODEL, Served, Stage, easel, reference
+from bench.stage import MODEL, Served, Stage, another_api, easel, reference
 from tests.serving import BODY, signed
 
 _MS = 1000.0
@@ -81,6 +81,8 @@ def submits(folder: Path, scale: Scale) -> list[Figure]:
         sides = [(stage.served, run_request(stage.served)), (porch, run_request(porch))]
         ours, other = interleaved(scale, sides, alone=False, after=stage.empty_the_queue)
         one, other_one = interleaved(scale, sides, alone=True, after=stage.empty_the_queue)
+        another = another_api(stage)
+        two = [asyncio.run(_shared(stage, another, scale)) for _ in range(scale.repeats + 1)]
     wide = f"{scale.connections} connections"
     return [
         Figure(
@@ -100,11 +102,23 @@ def submits(folder: Path, scale: Scale) -> list[Figure]:
             bound=Bound(600, "higher"),
         ),
         Figure(goal="H2", what=f"Run, {wide}: p99", unit="ms", ours=ours.p99, reference=other.p99, bound=Bound(100)),
+        Figure(goal="H2", what="the same, by two API processes: rate", unit="1/s", ours=two[1:], reference=other.rate),
         Figure(goal="H3", what="Run, 1 connection: p50", unit="ms", ours=one.p50, reference=other_one.p50),
         Figure(
             goal="H3", what="Run, 1 connection: p99", unit="ms", ours=one.p99, reference=other_one.p99, bound=Bound(15)
         ),
     ]
+
+
+async def _shared(stage: Stage, another: Served, scale: Scale) -> float:
+    """Return how many Runs a second two processes answer, half of the clients each."""
+    halves = [
+        hammer(served.port, run_request(served), scale.requests // 2, scale.connections // 2)
+        for served in (stage.served, another)
+    ]
+    done = await asyncio.gather(*halves)
+    await asyncio.to_thread(stage.empty_the_queue)
+    return sum(len(each.latencies) for each in done) / max(each.seconds for each in done)
 
 
 def details(folder: Path, scale: Scale) -> list[Figure]:

@@ -70,6 +70,14 @@ def easel(folder: Path) -> Generator[Stage]:
         yield Stage(Served(process.pid, site.port, credentials), site)
 
 
+def another_api(stage: Stage) -> Served:
+    """Start one more `easel api` beside the first, on the same database."""
+    port = free_port()
+    process = stage.site.start("api", EASEL_PORT=str(port))
+    eventually(lambda: _listens(port), within=20)
+    return Served(process.pid, port, stage.served.credentials)
+
+
 @contextmanager
 def reference(kind: str, folder: Path) -> Generator[Served]:
     """Start one of `bench.reference`."""

@@ -11,6 +11,9 @@ from tests.chaos.nemesis import QUIET, Nemesis, Place, api_switches, worker_swit
 from tests.chaos.stage import LEASE, judge, stage
 
 _DEATHS = ("kill9", "child9")
+_PAUSE = 0.5, 3.0
+_LONG_PAUSE = 3.0, 12.0
+"""Seconds between two acts: the miniature takes some to load."""
 _MINIATURE = {"EASEL_ENGINE": "sdxl", "EASEL_MINIATURE": "true", "EASEL_DEVICE": "cpu"}
 
 
@@ -43,7 +46,8 @@ def kills(
         nemesis.wait_for_api()
         began = time.monotonic()
         with crowd.at_work():
-            _torment(nemesis, lambda: crowd.submitting and time.monotonic() - began < seconds, rng, crowd, it)
+            pause = _LONG_PAUSE if miniature else _PAUSE
+            _torment(nemesis, lambda: crowd.submitting and time.monotonic() - began < seconds, rng, crowd, it, pause)
             crowd.give_up()
             tormented = time.monotonic() - began
             nemesis.calm()
@@ -62,7 +66,14 @@ def kills(
     }
 
 
-def _torment(nemesis: Nemesis, going: Callable[[], bool], rng: random.Random, crowd: Any, it: Any) -> None:
+def _torment(
+    nemesis: Nemesis,
+    going: Callable[[], bool],
+    rng: random.Random,
+    crowd: Any,
+    it: Any,
+    pause: tuple[float, float],
+) -> None:
     acts: list[Callable[[], None]] = [
         lambda: nemesis.kill("api"),
         *[lambda: nemesis.kill("worker")] * 2,
@@ -76,7 +87,7 @@ def _torment(nemesis: Nemesis, going: Callable[[], bool], rng: random.Random, cr
         crowd.room(it.unfinished)
         if time.monotonic() > next_act:
             rng.choice(acts)()
-            next_act = time.monotonic() + rng.uniform(0.5, 3)
+            next_act = time.monotonic() + rng.uniform(*pause)
         time.sleep(0.15)
 
 
