@@ -71,8 +71,8 @@ def main() -> int:
     connection: Connection[object, object] = Connection(int(sys.argv[2]))
     faults = read_faults(os.environ)
     if faults is None:
-        return serve(_build(spec), connection)
-    return serve(FaultyEngine(_build(spec), faults), connection)
+        return serve(lambda: _build(spec), connection)
+    return serve(lambda: FaultyEngine(_build(spec), faults), connection)
 
 
 def _build(spec: EngineSpec) -> Engine:

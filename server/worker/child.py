@@ -4,6 +4,7 @@ import os
 import queue
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Final
 
@@ -62,9 +63,11 @@ class _Mailbox:
             self.commands.put(command)
 
 
-def serve(engine: Engine, connection: "Connection[object, object]") -> int:
-    """Load the engine, then work until the pipe closes; return an exit code when the engine is defunct."""
+def serve(build: Callable[[], Engine], connection: "Connection[object, object]") -> int:
+    """Build the engine, load it, then work until the pipe closes; return an exit code when the engine is defunct."""
+    # Before anything else: torch alone takes seconds to import, and meanwhile the supervisor may be killed.
     mailbox = _Mailbox(connection)
+    engine = build()
     try:
         device = engine.load(lambda what, fraction: mailbox.emit(Loading(what, fraction)))
         mailbox.emit(Ready(device, engine.capacity, engine.facts))
