@@ -12,7 +12,7 @@ from tests.chaos.stage import LEASE, judge, stage
 
 _DEATHS = ("kill9", "child9")
 _PAUSE = 0.5, 3.0
-_LONG_PAUSE = 3.0, 12.0
+_LONG_PAUSE = 2.0, 7.0
 """Seconds between two acts: the miniature takes some to load."""
 _MINIATURE = {"EASEL_ENGINE": "sdxl", "EASEL_MINIATURE": "true", "EASEL_DEVICE": "cpu"}
 
