@@ -13,7 +13,7 @@ _HANDSHAKE = (
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
 )
-_TEXT, _PING = 0x81, 0x89
+_TEXT, _PING, _PONG = 0x81, 0x89, 0x8A
 _MASKED = 0x80
 _TWO_BYTES, _EIGHT_BYTES = 126, 127
 
@@ -38,6 +38,9 @@ class RawSocket:
 
     def ping(self, payload: bytes) -> None:
         self._send(_PING, payload)
+
+    def pong(self, payload: bytes) -> None:
+        self._send(_PONG, payload)
 
     def send_bytes(self, raw: bytes) -> None:
         self._connection.sendall(raw)
