@@ -15,8 +15,8 @@ _SERIES = {
 }
 
 
-def fill(database: Database, project_id: int, *, queued: int, finished: int) -> None:
-    """Add so many tasks; the finished ones come first, as in life. Statistics are brought up to date."""
+def fill(database: Database, project_id: int, *, queued: int, finished: int, analyze: bool = True) -> None:
+    """Add so many tasks; the finished ones come first, as in life. Statistics are brought up to date, if asked for."""
 
     def work(connection: Connection) -> None:
         if not database.is_sqlite:
@@ -24,7 +24,8 @@ def fill(database: Database, project_id: int, *, queued: int, finished: int) -> 
         for count, status, ended in ((finished, "task_postprocess_end", "2.5"), (queued, "task_queue", "NULL")):
             connection.execute(text(_inserting(database, project_id, count, status, ended)))
         add_files(connection)
-        connection.execute(text("ANALYZE"))
+        if analyze:
+            connection.execute(text("ANALYZE"))
 
     database.write(work)
 

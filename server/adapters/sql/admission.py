@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import is_one_of
+from server.adapters.sql.fence import is_leased
 from server.adapters.sql.queue_turns import LOWEST_TURN, OWN_TURN, after
 from server.adapters.sql.tables import PROJECTS, TASKS
 from server.domain.errors import NotAuthorized
@@ -117,14 +118,15 @@ class Admission:
         return Place(after(own, lowest), refused)
 
 
-def wait_to_claim(quota: Quota) -> Select[Any]:
+def wait_to_claim(quota: Quota) -> Select[bool]:
     """Return PostgreSQL's first statement of a claim: no row where nothing is queued, so that there is no second one.
 
-    Where running is limited, claims go one at a time from here until they commit.
+    Where running is `limited`, as it tells, claims go one at a time from here until they commit.
     """
     limited = select(PROJECTS.c.id).where(PROJECTS.c.running_limit.is_not(None)).exists()
-    wait = case((literal(quota.running is not None) | limited, func.pg_advisory_xact_lock(_CLAIM_KEY).is_not(None)))
-    return select(wait).where(something_queued())
+    locked = func.pg_advisory_xact_lock(_CLAIM_KEY).is_not(None)
+    waited = case((literal(quota.running is not None) | limited, locked), else_=False)
+    return select(waited.label("limited")).where(something_queued())
 
 
 def something_queued() -> ColumnElement[bool]:
@@ -165,7 +167,7 @@ def _at_their_limit(quota: Quota) -> CTE:
     return (
         select(running.c.project_id)
         .join(PROJECTS, PROJECTS.c.id == running.c.project_id)
-        .where(running.c.lease_token.is_not(None))
+        .where(is_leased(running))
         .group_by(running.c.project_id, PROJECTS.c.running_limit)
         .having(func.count() >= limit)
         .cte("at_their_limit")

@@ -1,6 +1,6 @@
 """Claiming in SQL: what an idle worker asks costs one small read, and a claim that nobody answered is found again."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Update, select
 
 from server.adapters.sql.admission import wait_to_claim
 from server.adapters.sql.engines import Database
@@ -32,18 +32,15 @@ class Claims:
             self._unanswered.pop(0)
             if earlier is not None:
                 return earlier[0]
-        made = claim_statements(self._quota, claim)
-        given = claim_values(claim)
-        if self._database.is_sqlite and not self._database.read(
-            lambda connection: connection.execute(made.looking, given).first()
-        ):
-            return None  # without the writers' turn, which others need
-        token = claim.token
+        given, token = claim_values(claim), claim.token
+        if self._database.is_sqlite:
+            looking = claim_statements(self._quota, claim).looking
+            if not self._database.read(lambda connection: connection.execute(looking, given).first()):
+                return None  # without the writers' turn, which others need
 
         def work(connection: Connection) -> Claimed | None:
-            if not self._database.is_sqlite and connection.execute(self._waiting).first() is None:
-                return None
-            row = connection.execute(made.claiming, given).mappings().one_or_none()
+            claiming = self._claiming(connection, claim)
+            row = None if claiming is None else connection.execute(claiming, given).mappings().one_or_none()
             if row is None:
                 return None
             log_status(connection, row)
@@ -54,6 +51,15 @@ class Claims:
         except InDoubt:
             self._unanswered.append(token)
             raise
+
+    def _claiming(self, connection: Connection, claim: Claim) -> Update | None:
+        """Return the statement that claims, once it is its turn; None where nothing is queued."""
+        if self._database.is_sqlite:
+            return claim_statements(self._quota, claim).claiming
+        something = connection.execute(self._waiting).first()
+        if something is None:
+            return None
+        return claim_statements(self._quota, claim, limited=something.limited).claiming
 
 
 def _claimed_under(connection: Connection, token: str) -> tuple[Claimed | None] | None:

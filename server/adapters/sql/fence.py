@@ -8,11 +8,13 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    FromClause,
     Select,
     Update,
     and_,
     bindparam,
     insert,
+    literal_column,
     select,
     tuple_,
     update,
@@ -30,9 +32,18 @@ from server.domain.types import WorkerId
 FREED = {"worker_id": None, "lease_token": None, "lease_until": None}
 """What a row holds while its status needs no worker."""
 
-# Not by `lease_until`, which no index may hold: a heartbeat then changes none, and PostgreSQL keeps it within the page.
-IS_LEASED: Final = TASKS.c.lease_token.is_not(None)
-"""The condition that a worker holds the task."""
+
+def is_leased(tasks: FromClause) -> ColumnElement[bool]:
+    """Return the condition that a worker holds the task."""
+    # Not by `lease_until`, which no index may hold: a heartbeat changes none then, and PostgreSQL keeps it in the page.
+    # The range is of every project: without statistics PostgreSQL takes most tasks for leased and would read them all,
+    # but few for within a range.
+    return and_(tasks.c.lease_token.is_not(None), tasks.c.project_id.between(_FIRST_PROJECT, _LAST_PROJECT))
+
+
+_FIRST_PROJECT: Final = literal_column("0", TASKS.c.project_id.type)
+_LAST_PROJECT: Final = literal_column(str(2**63 - 1), TASKS.c.project_id.type)
+IS_LEASED: Final = is_leased(TASKS)
 
 _WRITING: Final = insert(TASK_EVENTS)
 

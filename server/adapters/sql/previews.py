@@ -31,6 +31,8 @@ _ASKED: Final = select(_BOARD.task_id).where(
     _BOARD.task_id.in_(bindparam("task_ids", expanding=True)), _BOARD.wanted_until > Now()
 )
 
+_FORGETTING: Final = delete(TASK_PREVIEWS).where(_BOARD.task_id == bindparam("this"))
+
 
 class SqlPreviewBoard:
     """`PreviewBoard` over a `Database`."""
@@ -92,7 +94,7 @@ class SqlPreviewBoard:
 
 def forget_previews(connection: Connection, task_id: TaskId) -> None:
     """Take down what was shown of a task that is drawn, or will not be, and who wanted to see it."""
-    connection.execute(delete(TASK_PREVIEWS).where(_BOARD.task_id == task_id))
+    connection.execute(_FORGETTING, {"this": task_id})
 
 
 def clear_preview(connection: Connection, task_id: TaskId) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from server.adapters.sql.admission import open_to_claims
-from server.adapters.sql.expressions import Now, is_one_of
+from server.adapters.sql.expressions import Now, is_one_of, is_still_one_of
 from server.adapters.sql.fence import IS_LEASED, entering, granted
 from server.adapters.sql.rows import TASK_COLUMNS, Row
 from server.adapters.sql.tables import PROJECTS, TASKS, time_column
@@ -91,15 +91,21 @@ class ClaimStatements:
     claiming: Update
 
 
-def claim_statements(quota: Quota, claim: Claim) -> ClaimStatements:
-    """Return the statements that `claim_values` belong to. The task is of a project that may run one more."""
-    return _claim_statements(quota, waits=claim.waited is not None, passes=claim.not_of is not None)
+def claim_statements(quota: Quota, claim: Claim, *, limited: bool = True) -> ClaimStatements:
+    """Return the statements that `claim_values` belong to. The task is of a project that may run one more.
+
+    Where it is known that no project's running is `limited`, the statements leave that out.
+    """
+    waits, passes = claim.waited is not None, claim.not_of is not None
+    return _claim_statements(quota if limited else None, waits=waits, passes=passes)
 
 
 @lru_cache(maxsize=64)
-def _claim_statements(quota: Quota, *, waits: bool, passes: bool) -> ClaimStatements:
+def _claim_statements(quota: Quota | None, *, waits: bool, passes: bool) -> ClaimStatements:
     # To make them takes several times as long as to run them, and a busy worker asks hundreds of times a second.
-    looking = select(TASKS.c.id).where(_QUEUED, TASKS.c.model.in_(_CLAIM_MODELS), open_to_claims(quota))
+    looking = select(TASKS.c.id).where(_QUEUED, TASKS.c.model.in_(_CLAIM_MODELS))
+    if quota is not None:
+        looking = looking.where(open_to_claims(quota))
     if waits:
         looking = looking.where(TASKS.c[time_column(TaskStatus.QUEUE)] <= Now() - _CLAIM_WAITED)
     if passes:
@@ -110,7 +116,7 @@ def _claim_statements(quota: Quota, *, waits: bool, passes: bool) -> ClaimStatem
     claiming = (
         entering([TaskStatus.ACCEPT])
         .values(attempt=TASKS.c.attempt + 1, **lease)
-        .where(TASKS.c.id == first, is_one_of(TASKS.c.status, sources_of(TaskStatus.ACCEPT)))
+        .where(TASKS.c.id == first, is_still_one_of(TASKS.c.status, sources_of(TaskStatus.ACCEPT)))
         .returning(*TASK_COLUMNS)
     )
     return ClaimStatements(looking, claiming)

@@ -2,16 +2,17 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from secrets import token_hex
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Select, Update, and_, bindparam, func, or_, select, update
 
 from server.adapters.sql.admission import Admission, PlaceOf
 from server.adapters.sql.claims import Claims
 from server.adapters.sql.doubts import Doubts
 from server.adapters.sql.engines import Database
-from server.adapters.sql.expressions import Now, is_one_of
+from server.adapters.sql.expressions import Now, is_one_of, is_still_one_of
 from server.adapters.sql.fence import ANY_HELD, entering, holders, log_status
 from server.adapters.sql.kills import write_kill
 from server.adapters.sql.previews import forget_previews
@@ -123,11 +124,10 @@ class SqlTaskStore:
         allowed = sources_of(TaskStatus.CANCEL).intersection(sources)
         if not allowed:
             return None
-        guard = and_(TASKS.c.id == task_id, is_one_of(TASKS.c.status, allowed))
-        change = entering([TaskStatus.CANCEL]).where(guard).returning(*TASK_COLUMNS)
+        change = _cancelling(frozenset(allowed))
 
         def work(connection: Connection) -> Task | None:
-            row = connection.execute(change).mappings().one_or_none()
+            row = connection.execute(change, {"this": task_id}).mappings().one_or_none()
             if row is None:
                 return None
             log_status(connection, row)
@@ -138,7 +138,7 @@ class SqlTaskStore:
             return cancelled
 
         def look(connection: Connection) -> tuple[Task] | None:
-            locked = _TASK.where(TASKS.c.id == task_id, is_one_of(TASKS.c.status, [TaskStatus.CANCEL]))
+            locked = _TASK.where(TASKS.c.id == task_id, is_still_one_of(TASKS.c.status, [TaskStatus.CANCEL]))
             rows = connection.execute(locked.with_for_update(key_share=True)).mappings().all()
             return (tasks_of(connection, rows)[0],) if rows else None
 
@@ -209,3 +209,9 @@ class SqlTaskStore:
             return next(iter(tasks_of(connection, rows)), None)
 
         return self._database.read(work)
+
+
+@lru_cache(maxsize=16)
+def _cancelling(sources: frozenset[TaskStatus]) -> Update:
+    guard = and_(TASKS.c.id == bindparam("this"), is_still_one_of(TASKS.c.status, sources))
+    return entering([TaskStatus.CANCEL]).where(guard).returning(*TASK_COLUMNS)

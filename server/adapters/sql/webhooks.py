@@ -6,7 +6,20 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from server.adapters.sql.engines import Database
@@ -33,6 +46,34 @@ _OUT = WEBHOOKS.c.lease_until > Now()
 _DUE = and_(WEBHOOKS.c.next_at.is_not(None), WEBHOOKS.c.next_at <= Now(), _FREE)
 _LET_GO = {"lease_token": None, "lease_until": None}
 
+# Made once: they are needed for each webhook, and to make them takes longer than to run them.
+_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
+_OWING: Final = insert(WEBHOOKS).values(created_at=Now(), next_at=Now())
+_TAKING: Final = (
+    # Whoever took one of them between the look and this has moved its lease: the condition no longer holds.
+    update(WEBHOOKS)
+    .where(WEBHOOKS.c.id.in_(_IDS), _DUE)
+    .values(lease_token=FreshToken(), lease_until=Now() + bindparam("seconds", type_=WEBHOOKS.c.lease_until.type))
+    .returning(*WEBHOOKS.c, Now().label("now"))
+)
+_TASKS: Final = select(*TASK_COLUMNS).where(TASKS.c.id.in_(_IDS))
+_RECORDING: Final = (
+    update(WEBHOOKS)
+    .where(WEBHOOKS.c.id == bindparam("this"), WEBHOOKS.c.lease_token == bindparam("token"))
+    .values(
+        state=bindparam("verdict", type_=WEBHOOKS.c.state.type),
+        tries=WEBHOOKS.c.tries + 1,
+        attempts=WEBHOOKS.c.attempts + 1,
+        next_at=Now() + bindparam("pause", type_=WEBHOOKS.c.next_at.type),  # NULL is never
+        **_LET_GO,
+    )
+    .returning(WEBHOOKS.c.attempts)
+)
+_NOTING: Final = insert(WEBHOOK_ATTEMPTS).values(at=Now())
+_ATTEMPTS: Final = (
+    select(WEBHOOK_ATTEMPTS).where(WEBHOOK_ATTEMPTS.c.webhook_id.in_(_IDS)).order_by(WEBHOOK_ATTEMPTS.c.number)
+)
+
 
 def owe(connection: Connection, task_id: TaskId, url: str) -> None:
     """Write a task's webhook. Called in the transaction of the task's last move."""
@@ -44,10 +85,8 @@ def owe(connection: Connection, task_id: TaskId, url: str) -> None:
         "state": WebhookState.PENDING.value,
         "tries": 0,
         "attempts": 0,
-        "created_at": Now(),
-        "next_at": Now(),
     }
-    connection.execute(insert(WEBHOOKS).values(values))
+    connection.execute(_OWING, values)
 
 
 BACKLOG: Final = select(func.count(), Now() - func.min(WEBHOOKS.c.next_at)).where(WEBHOOKS.c.next_at.is_not(None))
@@ -74,17 +113,13 @@ class SqlWebhookStore:
         ids = self._database.read(lambda connection: connection.execute(ready).scalars().all())
         if not ids:
             return []
-        granted = {"lease_token": FreshToken(), "lease_until": Now() + literal(float(seconds))}
-        # Whoever took one of them between the look and this has moved its lease: the condition no longer holds.
-        change = update(WEBHOOKS).where(WEBHOOKS.c.id.in_(ids), _DUE).values(granted)
-        taking = change.returning(*WEBHOOKS.c, Now().label("now"))
 
         def work(connection: Connection) -> Sequence[Due]:
-            rows = connection.execute(taking).mappings().all()
-            rows = sorted(rows, key=lambda row: (row["next_at"], row["id"]))
+            taken = connection.execute(_TAKING, {_IDS.key: ids, "seconds": float(seconds)}).mappings().all()
+            rows = sorted(taken, key=lambda row: (row["next_at"], row["id"]))
             attempts = _attempts(connection, [row["id"] for row in rows])
-            query = select(*TASK_COLUMNS).where(TASKS.c.id.in_([row["task_id"] for row in rows]))
-            tasks = {task.id: task for task in tasks_of(connection, connection.execute(query).mappings().all())}
+            theirs = connection.execute(_TASKS, {_IDS.key: [row["task_id"] for row in rows]})
+            tasks = {task.id: task for task in tasks_of(connection, theirs.mappings().all())}
             return [
                 Due(
                     webhook=_webhook(row, attempts),
@@ -99,26 +134,15 @@ class SqlWebhookStore:
 
     def record(self, lease: WebhookLease, verdict: Verdict) -> None:
         """See `WebhookStore.record`."""
-        later = None if verdict.pause is None else Now() + literal(float(verdict.pause))
-        change = (
-            update(WEBHOOKS)
-            .where(WEBHOOKS.c.id == lease.webhook_id, WEBHOOKS.c.lease_token == lease.token)
-            .values(
-                state=verdict.state.value,
-                tries=WEBHOOKS.c.tries + 1,
-                attempts=WEBHOOKS.c.attempts + 1,
-                next_at=later,
-                **_LET_GO,
-            )
-            .returning(WEBHOOKS.c.attempts)
-        )
+        said = {"this": lease.webhook_id, "token": lease.token, "verdict": verdict.state.value}
+        said |= {"pause": None if verdict.pause is None else float(verdict.pause)}
 
         def work(connection: Connection) -> None:
-            number = connection.execute(change).scalar_one_or_none()
+            number = connection.execute(_RECORDING, said).scalar_one_or_none()
             if number is None:
                 raise LeaseLost
             line = {"webhook_id": lease.webhook_id, "number": number, "status": verdict.status}
-            connection.execute(insert(WEBHOOK_ATTEMPTS).values(**line, reason=verdict.reason, at=Now()))
+            connection.execute(_NOTING, {**line, "reason": verdict.reason})
 
         self._database.write(work)
 
@@ -217,8 +241,7 @@ def _ready(limit: int, each: int, only: frozenset[str] | None, avoid: frozenset[
 
 def _attempts(connection: Connection, ids: Collection[int]) -> Mapping[int, Sequence[Attempt]]:
     found: dict[int, list[Attempt]] = defaultdict(list)
-    query = select(WEBHOOK_ATTEMPTS).where(WEBHOOK_ATTEMPTS.c.webhook_id.in_(ids))
-    for row in connection.execute(query.order_by(WEBHOOK_ATTEMPTS.c.number)):
+    for row in connection.execute(_ATTEMPTS, {_IDS.key: list(ids)}):
         found[row.webhook_id].append(Attempt(number=row.number, at=row.at, status=row.status, reason=row.reason))
     return found
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Double, Row, bindparam, delete, func, insert,
 
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now
+from server.adapters.sql.fence import IS_LEASED
 from server.adapters.sql.tables import TASKS, WORKERS
 from server.domain.report import read_report, report_json
 from server.domain.types import WorkerId
@@ -19,10 +20,7 @@ _ALIVE: Final = (
     .order_by(WORKERS.c.id)
 )
 _HELD: Final = (
-    select(func.count())
-    .select_from(TASKS)
-    .where(TASKS.c.lease_token.is_not(None), TASKS.c.worker_id == WORKERS.c.id)
-    .scalar_subquery()
+    select(func.count()).select_from(TASKS).where(IS_LEASED, TASKS.c.worker_id == WORKERS.c.id).scalar_subquery()
 )
 _SEEN: Final = select(WORKERS, _SILENT.label("silent"), _HELD.label("tasks")).order_by(
     WORKERS.c.name, WORKERS.c.host, WORKERS.c.pid
