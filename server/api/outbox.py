@@ -35,7 +35,8 @@ class Outbox:
         self._previews: dict[TaskId, _Waiting] = {}
         self._snapshot: dict[TaskId, _Waiting] = {}
         self._sending: _Waiting | None = None
-        self._filled = asyncio.Event()
+        # Not an asyncio.Event: of a frame told to a thousand sockets, waiting on those was a good part.
+        self._filled: asyncio.Future[None] | None = None
 
     @property
     def room(self) -> bool:
@@ -77,8 +78,8 @@ class Outbox:
         """Wait for the next frame. It counts as being sent until the next call."""
         self._sending = None
         while not self._waiting:
-            self._filled.clear()
-            await self._filled.wait()
+            self._filled = asyncio.get_running_loop().create_future()
+            await self._filled
         crowded = not self.room
         self._sending = waiting = self._waiting.popleft()
         self._bytes -= len(waiting.frame)
@@ -114,4 +115,5 @@ class Outbox:
     def _add(self, waiting: _Waiting) -> None:
         self._waiting.append(waiting)
         self._bytes += len(waiting.frame)
-        self._filled.set()
+        if self._filled is not None and not self._filled.done():
+            self._filled.set_result(None)

@@ -85,22 +85,24 @@ def _restart(it: Stage, mode: str, seconds: float = 0.0) -> _Outage:
 
 
 def _suffer(it: Stage, crowd: Any, outage: _Outage) -> dict[str, Any]:
-    began, ended = time.monotonic(), it.ended
-    _wait(it, crowd, _WINDOW)
-    before = (it.ended - ended) / (time.monotonic() - began)
+    before = _rate(it, crowd)
     outage.begin()
     time.sleep(outage.seconds)
     outage.end()
-    back, ended = time.monotonic(), it.ended
+    back, at = time.monotonic(), it.now
     first = None
     while first is None and time.monotonic() - back < _LATE_SECONDS:
         _wait(it, crowd, 0.1)
-        first = time.monotonic() - back if it.ended > ended else None
+        first = time.monotonic() - back if it.ended_since(at) else None
     _wait(it, crowd, max(0.0, _WINDOW - (time.monotonic() - back)))
-    began, ended = time.monotonic(), it.ended
+    return {"name": outage.name, "before": before, "first": first, "after": _rate(it, crowd)}
+
+
+def _rate(it: Stage, crowd: Any) -> float:
+    """Return how many tasks end a second, of a window."""
+    began, at = time.monotonic(), it.now
     _wait(it, crowd, _WINDOW)
-    after = (it.ended - ended) / (time.monotonic() - began)
-    return {"name": outage.name, "before": before, "first": first, "after": after}
+    return it.ended_since(at) / (time.monotonic() - began)
 
 
 def _wait(it: Stage, crowd: Any, seconds: float) -> None:
@@ -121,5 +123,7 @@ def _summary(measured: Sequence[dict[str, Any]]) -> dict[str, Any]:
             "tasks_per_second_from_10_s_after": round(median(one["after"] for one in of_it), 2),
             "rate_kept": round(median(one["after"] / one["before"] for one in of_it if one["before"]), 3),
             "first_task_after_s": {"median": round(median(firsts), 2), "max": round(max(firsts), 2)},
+            # In the order of the run: what falls through all of it, outages or not, is the machine's or the database's.
+            "each_before_and_after": [[round(one["before"], 1), round(one["after"], 1)] for one in of_it],
         }
     return found

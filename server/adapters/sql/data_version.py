@@ -14,9 +14,9 @@ from server.adapters.wakeups import LocalWakeups
 _log = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 0.01
-_QUIET_LOOK_SECONDS: Final = 0.02
+_QUIET_LOOK_SECONDS: Final = 0.025
 _QUIET_AFTER: Final = 500
-"""Looks in vain after which nothing is under way; then every second one is left out."""
+"""Looks in vain after which nothing is under way."""
 _SHORTEST_PAUSE: Final = 0.002
 _LONGEST_PAUSE: Final = 0.05
 """Between two wake-ups: a busy file is written all the time, and each of them makes others read. The pause doubles as
