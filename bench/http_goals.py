@@ -26,7 +26,7 @@ class Scale:
     sockets: int = 1000
     events: int = 20
     idle_sockets: int = 5000
-    idle_seconds: float = 50.0
+    idle_seconds: float = 102.0
 
 
 QUICK = Scale(repeats=2, requests=120, alone=20, connections=8, sockets=20, events=3, idle_sockets=50, idle_seconds=0.5)

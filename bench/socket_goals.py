@@ -140,7 +140,7 @@ async def idle(stage: Stage, scale: Scale) -> list[Figure]:
     await told_once.wait()
     await asyncio.sleep(2)
     held = (resident_kib(stage.served.pid) - before) / scale.idle_sockets
-    # At one go, and for longer than from ping to ping: shares of it differ by the pings that fall into them.
+    # At one go, and for two rounds of pings: shares of a round differ by the pings that fall into them.
     used = cpu_seconds(stage.served.pid)
     await asyncio.sleep(scale.idle_seconds)
     busy = (cpu_seconds(stage.served.pid) - used) / scale.idle_seconds * 100

@@ -18,7 +18,7 @@ from websockets.protocol import State
 
 _MAX_MESSAGE: Final = 64 * 1024
 _GOODBYE_SECONDS: Final = 3
-_PING_SECONDS: Final = 45
+_PING_SECONDS: Final = 50
 """Between pings of a websocket: well within the minute after which proxies drop a silent connection."""
 _PONG_SECONDS: Final = 30
 
