@@ -123,9 +123,18 @@ async def _shared(stage: Stage, another: Served, scale: Scale) -> float:
 
 def details(folder: Path, scale: Scale) -> list[Figure]:
     """Measure H7."""
-    with easel(folder / "easel") as stage, reference("bare", folder / "bare") as bare:
-        sides = [(stage.served, detail_request(stage)), (bare, request_bytes("GET", "/", {}))]
-        ours, other = interleaved(scale, sides, alone=False, after=lambda: None)
+    with (
+        easel(folder / "easel") as stage,
+        reference("bare", folder / "bare") as bare,
+        reference("lean", folder / "lean") as lean,
+    ):
+        get = request_bytes("GET", "/", {})
+        sides = [
+            (stage.served, detail_request(stage.submit(), stage.served)),
+            (bare, get),
+            (lean, detail_request("token", lean)),
+        ]
+        ours, other, least = interleaved(scale, sides, alone=False, after=lambda: None)
     return [
         Figure(
             goal="H7",
@@ -137,6 +146,13 @@ def details(folder: Path, scale: Scale) -> list[Figure]:
         ),
         Figure(
             goal="H7",
+            what="the same, by the least that answers a signed Detail",
+            unit="ms",
+            ours=ours.cpu,
+            reference=least.cpu,
+        ),
+        Figure(
+            goal="H7",
             what=f"Detail, {scale.connections} connections: rate",
             unit="1/s",
             ours=ours.rate,
@@ -145,7 +161,7 @@ def details(folder: Path, scale: Scale) -> list[Figure]:
     ]
 
 
-def detail_request(stage: Stage) -> bytes:
-    """Return a signed Detail of a queued task."""
-    body = json.dumps({"tasktoken": stage.submit()}).encode()
-    return request_bytes("POST", "/v1/Task/Detail", signed(stage.served.credentials), body)
+def detail_request(token: str, served: Served) -> bytes:
+    """Return a signed Detail of a task."""
+    body = json.dumps({"tasktoken": token}).encode()
+    return request_bytes("POST", "/v1/Task/Detail", signed(served.credentials), body)

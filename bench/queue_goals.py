@@ -71,7 +71,7 @@ def submits(_cluster: Cluster, folder: Path, scale: Scale) -> Sequence[Figure]:
 
 
 def whole_lives(cluster: Cluster, _folder: Path, scale: Scale) -> Sequence[Figure]:
-    """Q2: tasks a second through four workers, one commit per step or none between claim and end; procrastinate's."""
+    """Q2: tasks a second through four workers, with a worker's commits or one after the claim; procrastinate's."""
     rates: dict[str, list[float]] = {"easel-short": [], "easel": [], "procrastinate": []}
     for _ in range(scale.repeats):
         for kind, found in rates.items():

@@ -13,20 +13,26 @@ from server.adapters.sql.engines import open_database
 from server.adapters.sql.tasks import SqlTaskStore
 from server.adapters.sql.wakeups import Role, open_wakeups
 from server.domain.lifecycle import TaskStatus
-from server.domain.task import SUCCESS, Ending, Lease
+from server.domain.task import SUCCESS, Ending
 from server.domain.types import WorkerId
 from server.domain.writes import Move
-from server.ports import TaskStore
-from tests.stores import MODEL, PATH
+from server.services.story import last_words
+from tests.stores import MODEL
 
 if TYPE_CHECKING:
     import procrastinate  # of the extra `bench`, which only two of the goals need
 
 _POLL_SECONDS: Final = 1.0
-_SHORT: Final = (TaskStatus.END, TaskStatus.POSTPROCESS_START, TaskStatus.POSTPROCESS_END)
+_SHORT: Final = (last_words(Ending(SUCCESS), ""),)
+_LONG: Final = (
+    tuple(Move(status) for status in (TaskStatus.PREPROCESS_START, TaskStatus.PREPROCESS_END, TaskStatus.ASSIGN)),
+    (Move(TaskStatus.START),),
+    *_SHORT,
+)
+"""What a worker commits together, of a task without progress or pictures."""
 
 
-def easel(url: str, steps: Sequence[TaskStatus]) -> None:
+def easel(url: str, story: Sequence[Sequence[Move]]) -> None:
     """Claim and complete: woken by hints, polling once a second."""
     database = open_database(url)
     tasks, woken = SqlTaskStore(database), threading.Event()
@@ -39,12 +45,8 @@ def easel(url: str, steps: Sequence[TaskStatus]) -> None:
         woken.clear()
         while (claimed := tasks.claim(worker, [MODEL], 60)) is not None:
             print(claimed.task.token, time.time(), flush=True)  # noqa: T201
-            _complete(tasks, claimed.lease, steps)
-
-
-def _complete(tasks: TaskStore, lease: Lease, steps: Sequence[TaskStatus]) -> None:
-    for status in steps:
-        tasks.write(lease, [Move(status, ending=Ending(SUCCESS) if status is TaskStatus.END else None)])
+            for moves in story:
+                tasks.write(claimed.lease, moves)
 
 
 def job(name: str) -> None:
@@ -73,7 +75,7 @@ def main() -> None:
     kind, url = sys.argv[1], sys.argv[2]
     match kind:
         case "easel":
-            easel(url, PATH[2:])
+            easel(url, _LONG)
         case "easel-short":
             easel(url, _SHORT)
         case "procrastinate":

@@ -1,18 +1,24 @@
 """The references, each in a process of its own: `python -m bench.reference KIND PORT FOLDER`.
 
-`bare` is FastAPI on easel's server with one GET; `porch` is easel's API with nothing behind it; `raw` writes one frame,
-made once, to every socket.
+`bare` is FastAPI on easel's server with one GET; `lean` is the least that can answer a signed Detail there; `porch` is
+easel's API with nothing behind it; `raw` writes one frame, made once, to every socket.
 """
 
 import asyncio
+import hashlib
+import hmac
 import json
+import sqlite3
 import sys
+import threading
 import time
+from contextlib import closing
+from dataclasses import astuple
 from itertools import count
 from pathlib import Path
 from typing import cast
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 
 from bench.socket_load import text_frame
 from models.gate.gate import load_gate
@@ -25,7 +31,7 @@ from server.domain.lifecycle import TaskStatus
 from server.domain.project import AuthMethod
 from server.domain.task import NewTask, Task
 from server.domain.types import TaskId
-from server.services.projects import create_project
+from server.services.projects import Credentials, create_project
 from server.services.screen import Screen
 from tests.serving import memory_wiring
 
@@ -66,6 +72,34 @@ def bare() -> FastAPI:
     @app.get("/")
     async def _answer() -> dict[str, bool]:  # pyright: ignore[reportUnusedFunction]
         return {"result": True}
+
+    return app
+
+
+def lean(folder: Path) -> FastAPI:
+    """Return an application with one POST: a body, a signature, a row for each of project and task, in a thread."""
+    path = folder / "lean.db"
+    credentials, task = Credentials("bench", "key", "secret"), {f"field{number}": "some text" for number in range(40)}
+    (folder / "credentials.json").write_text(json.dumps(astuple(credentials)))
+    with closing(sqlite3.connect(path)) as made, made:
+        made.execute("PRAGMA journal_mode = WAL")
+        made.execute("CREATE TABLE rows (name TEXT PRIMARY KEY, text TEXT)")
+        rows = [("key", credentials.api_secret), ("token", json.dumps({"result": True, "tasklist": [task]}))]
+        made.executemany("INSERT INTO rows VALUES (?, ?)", rows)
+    held, app = threading.local(), FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    def read(name: str) -> str:
+        if not hasattr(held, "connection"):
+            held.connection = sqlite3.connect(path)
+        return held.connection.execute("SELECT text FROM rows WHERE name = ?", (name,)).fetchone()[0]
+
+    @app.post("/v1/Task/Detail")
+    def _detail(request: Request, body: dict[str, str]) -> Response:  # pyright: ignore[reportUnusedFunction]
+        key, nonce, signature = (request.headers[f"x-{name}"] for name in ("api-key", "nonce", "signature"))
+        expected = hmac.new(key.encode(), (read(key) + nonce).encode(), hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(expected, signature):
+            return Response(status_code=401)
+        return Response(read(body["tasktoken"]), media_type="application/json")
 
     return app
 
@@ -127,6 +161,8 @@ def main(kind: str, port: int, folder: Path) -> None:
             asyncio.run(raw(port))
         case "bare":
             make_server(bare(), "127.0.0.1", port).run()
+        case "lean":
+            make_server(lean(folder), "127.0.0.1", port).run()
         case "porch":
             make_server(porch(folder), "127.0.0.1", port).run()
         case _:
