@@ -55,22 +55,20 @@ class LocalFiles:
     def unchanged(self, prefix: str, seconds: float) -> Iterator[str]:
         """Walk the folder of the prefix, by the time files were last written to."""
         before = time.time() - seconds
-        for folder, _, names in os.walk(self._path(prefix)):
-            for name in names:
-                path = Path(folder, name)
-                key = path.relative_to(self._root).as_posix()
-                with contextlib.suppress(FileNotFoundError):  # it has just been deleted
-                    if path.stat().st_mtime < before and is_key(key) and not _ASIDE.fullmatch(name):
-                        yield key
+        for entry in _files_below(self._path(prefix)):
+            key = entry.path.removeprefix(f"{self._root}/")  # a Path would intern every part of every name
+            with contextlib.suppress(FileNotFoundError):  # it has just been deleted
+                if entry.stat().st_mtime < before and is_key(key) and not _ASIDE.fullmatch(entry.name):
+                    yield key
 
     def collect(self, seconds: float) -> int:
         """Remove files left aside, by the time they were last written to."""
         before = time.time() - seconds
         found = 0
-        for path in self._root.rglob("*.tmp"):
+        for entry in _files_below(self._root):
             with contextlib.suppress(FileNotFoundError):  # its writer has just finished
-                if _ASIDE.fullmatch(path.name) and path.stat().st_mtime < before:
-                    path.unlink()
+                if _ASIDE.fullmatch(entry.name) and entry.stat().st_mtime < before:
+                    os.unlink(entry.path)  # noqa: PTH108 see above
                     found += 1
         return found
 
@@ -78,6 +76,16 @@ class LocalFiles:
         if not is_key(key):
             raise ValueError(f"not a file key: {key!r}")
         return self._root / key
+
+
+def _files_below(folder: str | Path) -> Iterator[os.DirEntry[str]]:
+    """Yield what lies below, one by one: `os.walk` and `rglob` list a folder first, which may hold a million."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files_below(entry.path)
+            else:
+                yield entry
 
 
 class _Aside:

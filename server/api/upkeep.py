@@ -13,7 +13,7 @@ from server.api.wiring import Wiring
 from server.domain.errors import Unavailable
 from server.domain.types import WorkerId
 from server.services.rescue import RESCUE_PACE, rescue
-from server.services.retention import collect_orphans, sweep
+from server.services.retention import collect_orphans, collect_unfinished, sweep
 from server.services.run_key import LIFE_SECONDS
 from server.services.tell_traces import tell_traces
 
@@ -50,11 +50,15 @@ async def sweep_files_forever(wiring: Wiring) -> None:
 
 
 async def collect_orphans_forever(wiring: Wiring) -> None:
-    """Look hourly for pictures that no task has; those of a lease's last moments are too young to be looked at."""
+    """Look hourly for pictures that no task has, and for files that nobody finished: both go through all there are.
+
+    Pictures of a lease's last moments are too young to be looked at.
+    """
     age = max(_ORPHANS_SECONDS, 10 * wiring.lease_seconds)
     while True:
         await asyncio.sleep(_ORPHANS_SECONDS)
         await _tried("looking for orphans", lambda: collect_orphans(wiring.keeper, wiring.files, age))
+        await _tried("looking for unfinished files", lambda: collect_unfinished(wiring.files))
 
 
 async def forget_run_keys_forever(wiring: Wiring) -> None:

@@ -38,9 +38,6 @@ def sweep(keeper: FileKeeper, files: FileStore, retention: Retention) -> None:
         while _told(keeper.remove_above(retention.quota, _BATCH), why):
             pass
     erase(keeper, files)
-    left = files.collect(_ASIDE_SECONDS)
-    if left:
-        _log.info("%d file(s) that were never finished were removed", left)
 
 
 def collect_orphans(keeper: FileKeeper, files: FileStore, seconds: float) -> int:
@@ -61,6 +58,14 @@ def collect_orphans(keeper: FileKeeper, files: FileStore, seconds: float) -> int
     if found:
         _log.info("%d picture(s) that no task has were removed", found)
     return found
+
+
+def collect_unfinished(files: FileStore) -> int:
+    """Erase what writers left that died; return how many there were. Reads the names of all files there are."""
+    left = files.collect(_ASIDE_SECONDS)
+    if left:
+        _log.info("%d file(s) that were never finished were removed", left)
+    return left
 
 
 def erase(keeper: FileKeeper, files: FileStore) -> None:
