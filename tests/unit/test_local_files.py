@@ -1,5 +1,7 @@
-"""Going through all files there are takes no more memory than a few of them."""
+"""Going through all files there are: what it takes, and what of unfinished ones."""
 
+import os
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.adapters.files import LocalFiles
+from server.services.retention import collect_unfinished
 
 FOLDERS = 3000
 MOST_BYTES = 150_000
@@ -33,3 +36,14 @@ def test_a_walk_holds_no_list_of_what_there_is(tmp_path: Path, walk: Callable[[L
         tracemalloc.stop()
     assert found == FOLDERS
     assert peak < MOST_BYTES
+
+
+def test_what_nobody_has_finished_for_two_days_is_erased(tmp_path: Path):
+    names = ("old.png.0123abcd.tmp", "new.png.0123abcd.tmp", "old.png")
+    for name in names:
+        (tmp_path / name).touch()
+    past = time.time() - 2 * 86_400
+    for name in (names[0], names[2]):
+        os.utime(tmp_path / name, (past, past))
+    assert collect_unfinished(LocalFiles(tmp_path)) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])

@@ -32,6 +32,9 @@ from server.domain.types import WorkerId
 FREED = {"worker_id": None, "lease_token": None, "lease_until": None}
 """What a row holds while its status needs no worker."""
 
+_FIRST_PROJECT: Final = literal_column("0", TASKS.c.project_id.type)
+_LAST_PROJECT: Final = literal_column(str(2**63 - 1), TASKS.c.project_id.type)
+
 
 def is_leased(tasks: FromClause) -> ColumnElement[bool]:
     """Return the condition that a worker holds the task."""
@@ -41,9 +44,8 @@ def is_leased(tasks: FromClause) -> ColumnElement[bool]:
     return and_(tasks.c.lease_token.is_not(None), tasks.c.project_id.between(_FIRST_PROJECT, _LAST_PROJECT))
 
 
-_FIRST_PROJECT: Final = literal_column("0", TASKS.c.project_id.type)
-_LAST_PROJECT: Final = literal_column(str(2**63 - 1), TASKS.c.project_id.type)
 IS_LEASED: Final = is_leased(TASKS)
+"""The same of `TASKS` itself."""
 
 _WRITING: Final = insert(TASK_EVENTS)
 
