@@ -40,7 +40,7 @@ class Scale:
 
     repeats: int = 3
     submits: int = 1500
-    tasks: int = 400
+    tasks: int = 2000
     starts: int = 60
     queued: int = 100_000
     finished: int = 1_000_000

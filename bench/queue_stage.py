@@ -80,12 +80,15 @@ def easel_database(url: str) -> Generator[Database]:
 
 @contextmanager
 def easel_submit(database: Database) -> Generator[Submit]:
-    """Return what queues one task as an API process does, and wakes the workers; it returns the task's token."""
+    """Return what queues one task as an API process does, and wakes the workers; it returns the task's token.
+
+    Nobody is to be called back, as procrastinate calls nobody.
+    """
     stores, wakeups = sql_stores(database), open_wakeups(database, Role.API, poll_only=False)
     project_id: ProjectId = stores.project().id
 
     def submit() -> str:
-        token = stores.tasks.submit(new_task(project_id)).token
+        token = stores.tasks.submit(new_task(project_id, callback_url="")).token
         wakeups.wake()
         return token
 

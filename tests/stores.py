@@ -177,6 +177,7 @@ def engines_of(database: Database) -> list[Engine]:
     """Return what to listen to; connections that are there already would not tell everything."""
     database._reads.drop()
     database._writes.drop()
+    database._single.drop()
     return list({id(one): one for one in (database._writes.engine, database._reads.engine.engine)}.values())
 
 
@@ -194,7 +195,13 @@ def new_project(name: str) -> NewProject:
     )
 
 
-def new_task(project_id: ProjectId, *, model: str = MODEL, parameters: JsonObject | None = None) -> NewTask:
+def new_task(
+    project_id: ProjectId,
+    *,
+    model: str = MODEL,
+    parameters: JsonObject | None = None,
+    callback_url: str = "https://example.org/done",
+) -> NewTask:
     number = next(_NUMBERS)
     return NewTask(
         project_id=project_id,
@@ -203,7 +210,7 @@ def new_task(project_id: ProjectId, *, model: str = MODEL, parameters: JsonObjec
         model=model,
         parameters=parameters or {"prompt": "a fox", "steps": "20"},
         values={"prompt": "a fox", "steps": 20},
-        callback_url="https://example.org/done",
+        callback_url=callback_url,
         base_url="http://127.0.0.1:8000",
     )
 

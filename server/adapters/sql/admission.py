@@ -118,21 +118,16 @@ class Admission:
         return Place(after(own, lowest), refused)
 
 
-def wait_to_claim(quota: Quota) -> Select[bool]:
-    """Return PostgreSQL's first statement of a claim: no row where nothing is queued, so that there is no second one.
-
-    Where running is `limited`, as it tells, claims go one at a time from here until they commit.
-    """
-    limited = select(PROJECTS.c.id).where(PROJECTS.c.running_limit.is_not(None)).exists()
-    locked = func.pg_advisory_xact_lock(_CLAIM_KEY).is_not(None)
-    waited = case((literal(quota.running is not None) | limited, locked), else_=False)
-    return select(waited.label("limited")).where(something_queued())
-
-
 def something_queued() -> ColumnElement[bool]:
     """Return the condition that a task waits in the queue: a look at the first entry of an index."""
     # Not EXISTS: a planner that knows of many queued tasks looks for one in the table, behind all finished ones.
     return select(func.min(TASKS.c.turn)).where(_QUEUED).scalar_subquery().is_not(None)
+
+
+WAIT_TO_CLAIM: Final = select(func.pg_advisory_xact_lock(_CLAIM_KEY)).where(something_queued())
+"""PostgreSQL's first statement of a claim where running is limited: such claims go one at a time until they commit.
+
+No row where nothing is queued, and then there is no second statement."""
 
 
 def placing(quota: Quota) -> Select[int | None, int | None, int | None, int, int]:

@@ -1,14 +1,16 @@
 """Claiming in SQL: what an idle worker asks costs one small read, and a claim that nobody answered is found again."""
 
-from sqlalchemy import Connection, Update, select
+from sqlalchemy import Connection, select
 
-from server.adapters.sql.admission import wait_to_claim
+from server.adapters.sql.admission import WAIT_TO_CLAIM
 from server.adapters.sql.engines import Database
-from server.adapters.sql.fence import IS_LEASED, log_status
-from server.adapters.sql.queue import Claim, claim_statements, claim_values
+from server.adapters.sql.fence import IS_LEASED
+from server.adapters.sql.logged import change_and_announce
+from server.adapters.sql.queue import Claim, claim_statements, claim_values, claim_where_nothing_is_limited
 from server.adapters.sql.rows import TASK_COLUMNS, claimed_of
 from server.adapters.sql.tables import TASKS
 from server.adapters.sql.transactions import InDoubt
+from server.domain.lifecycle import TaskStatus
 from server.domain.quota import Quota
 from server.domain.task import Claimed
 
@@ -19,7 +21,6 @@ class Claims:
     def __init__(self, database: Database, quota: Quota) -> None:
         self._database = database
         self._quota = quota
-        self._waiting = wait_to_claim(quota)
         self._unanswered: list[str] = []
 
     def claim(self, claim: Claim) -> Claimed | None:
@@ -32,34 +33,51 @@ class Claims:
             self._unanswered.pop(0)
             if earlier is not None:
                 return earlier[0]
-        given, token = claim_values(claim), claim.token
-        if self._database.is_sqlite:
-            looking = claim_statements(self._quota, claim).looking
-            if not self._database.read(lambda connection: connection.execute(looking, given).first()):
-                return None  # without the writers' turn, which others need
-
-        def work(connection: Connection) -> Claimed | None:
-            claiming = self._claiming(connection, claim)
-            row = None if claiming is None else connection.execute(claiming, given).mappings().one_or_none()
-            if row is None:
-                return None
-            log_status(connection, row)
-            return claimed_of(row)  # no files: the last attempt's were forgotten when it was requeued
-
         try:
-            return self._database.write(work, lambda connection: _claimed_under(connection, token))
+            return self._on_sqlite(claim) if self._database.is_sqlite else self._on_postgres(claim)
         except InDoubt:
-            self._unanswered.append(token)
+            self._unanswered.append(claim.token)
             raise
 
-    def _claiming(self, connection: Connection, claim: Claim) -> Update | None:
-        """Return the statement that claims, once it is its turn; None where nothing is queued."""
-        if self._database.is_sqlite:
-            return claim_statements(self._quota, claim).claiming
-        something = connection.execute(self._waiting).first()
-        if something is None:
-            return None
-        return claim_statements(self._quota, claim, limited=something.limited).claiming
+    def _on_sqlite(self, claim: Claim) -> Claimed | None:
+        looking, given = claim_statements(self._quota, claim).looking, claim_values(claim)
+        if not self._database.read(lambda connection: connection.execute(looking, given).first()):
+            return None  # without the writers' turn, which others need
+        return self._database.write(
+            lambda connection: self._claimed(connection, claim),
+            lambda connection: _claimed_under(connection, claim.token),
+        )
+
+    def _on_postgres(self, claim: Claim) -> Claimed | None:
+        if self._quota.running is None:
+            limited, claimed = self._where_nothing_is_limited(claim)
+            if not limited:
+                return claimed
+
+        def work(connection: Connection) -> Claimed | None:
+            something = connection.execute(WAIT_TO_CLAIM).first()
+            return None if something is None else self._claimed(connection, claim)
+
+        return self._database.write(work, lambda connection: _claimed_under(connection, claim.token))
+
+    def _where_nothing_is_limited(self, claim: Claim) -> tuple[bool, Claimed | None]:
+        """Return whether something waits that only a claim in its turn may take, and if not, what was claimed."""
+        claiming, given = claim_where_nothing_is_limited(claim), claim_values(claim)
+
+        def work(connection: Connection) -> tuple[bool, Claimed | None]:
+            row = connection.execute(claiming, given).mappings().one()
+            return row["limited"], None if row["id"] is None else claimed_of(row)
+
+        def look(connection: Connection) -> tuple[tuple[bool, Claimed | None]] | None:
+            found = _claimed_under(connection, claim.token)
+            return None if found is None else ((False, found[0]),)
+
+        return self._database.write_one(work, look)
+
+    def _claimed(self, connection: Connection, claim: Claim) -> Claimed | None:
+        claiming = claim_statements(self._quota, claim).claiming
+        row = change_and_announce(connection, claiming, claim_values(claim), TaskStatus.ACCEPT)
+        return None if row is None else claimed_of(row)  # no files: the last attempt's were forgotten at its requeue
 
 
 def _claimed_under(connection: Connection, token: str) -> tuple[Claimed | None] | None:

@@ -15,8 +15,10 @@ KEPT: Final = 4
 class Connections:
     """An engine's connections, of which up to `keep` wait for the next transaction as they are; any thread may ask."""
 
-    def __init__(self, engine: Engine, keep: int = KEPT) -> None:
+    def __init__(self, engine: Engine, keep: int = KEPT, *, autocommit: bool = False) -> None:
+        """With `autocommit` each statement on them is a transaction of its own, as the engine must have it."""
         self.engine = engine
+        self.autocommit = autocommit
         self._keep = keep
         self._free: deque[Connection] = deque()
 

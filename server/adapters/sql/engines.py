@@ -38,13 +38,14 @@ class Database:
         if self.is_sqlite:
             assert url.database is not None, "open_database lets only files through"
             self._reads = Connections(sqlite.open_for_reading(url))
-            self._writes = Connections(sqlite.open_for_writing(url))
+            self._writes = self._single = Connections(sqlite.open_for_writing(url))
             # SQLite has one writer at a time. Its own waiting is a poll without order; writers queue here instead.
             self._turns = WriteTurns(url.database, sqlite.BUSY_SECONDS)
             self._wal = WalCare(url.database, time.monotonic)
         else:
             pool = postgres.open_pool(url)
             self._reads, self._writes = Connections(postgres.for_reading(pool)), Connections(pool)
+            self._single = Connections(postgres.for_single_statements(pool), keep=2, autocommit=True)
 
     @property
     def is_sqlite(self) -> bool:
@@ -91,12 +92,16 @@ class Database:
         was written. It must first lock what `work` locks, for the lost connection may still be committing. Raises
         InDoubt where there is no `look`, or nobody to ask.
         """
-        try:
-            return self._write(work)
-        except InDoubt as doubt:
-            if look is None:
-                raise
-            return settle(self._write, work, look, doubt)
+        return self._settled(self._writes, work, look)
+
+    def write_one(
+        self, work: Callable[[Connection], _T], look: Callable[[Connection], tuple[_T] | None] | None = None
+    ) -> _T:
+        """Like `write`, for work that is a single statement: PostgreSQL is asked for no BEGIN and no COMMIT around it.
+
+        A connection that is lost meanwhile always leaves a doubt.
+        """
+        return self._settled(self._single, work, look)
 
     def migrate(self, work: Callable[[Connection], _T]) -> _T:
         """Run `work` in one transaction made for changing the schema."""
@@ -110,13 +115,27 @@ class Database:
     def close(self) -> None:
         """Close every connection that is not in use."""
         self._reads.drop()  # before either is closed, for they may share a pool
+        self._single.drop()
         self._writes.close()
         self._reads.close()
         if self._turns is not None:
             self._turns.close()
 
-    def _write(self, work: Callable[[Connection], _T]) -> _T:
-        found = run(self._writes, work, self._in_turn)
+    def _settled(
+        self,
+        connections: Connections,
+        work: Callable[[Connection], _T],
+        look: Callable[[Connection], tuple[_T] | None] | None,
+    ) -> _T:
+        try:
+            return self._write(work, connections)
+        except InDoubt as doubt:
+            if look is None:
+                raise
+            return settle(self._write, work, look, doubt)
+
+    def _write(self, work: Callable[[Connection], _T], connections: Connections | None = None) -> _T:
+        found = run(connections or self._writes, work, self._in_turn)
         if self._wal is not None and self._wal.is_due():
             self._wal.tend(self._writes, self._in_turn)
         return found

@@ -1,7 +1,7 @@
 """SQL that each database spells its own way: its clock, and a random token."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Double, String, literal_column
 from sqlalchemy.ext.compiler import compiles
@@ -10,6 +10,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
 from server.domain.lifecycle import TaskStatus
+
+_NOTHING: Final = literal_column("''", String())
 
 
 class Now(FunctionElement[float]):
@@ -65,4 +67,4 @@ def is_still_one_of(column: ColumnElement[str], statuses: Iterable[TaskStatus]) 
     Of `id = … AND status = 'task_queue'` a planner without fresh statistics may read the whole queue, through a partial
     index that it takes for empty, to find the one row by its id.
     """
-    return is_one_of(column.concat(""), statuses)
+    return is_one_of(column.concat(_NOTHING), statuses)

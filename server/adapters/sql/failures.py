@@ -50,6 +50,13 @@ def was_cut(error: SQLAlchemyError) -> bool:
     return error.connection_invalidated or (state is not None and (state[:2] == "08" or state in _CUT))
 
 
+def is_unanswered(error: SQLAlchemyError) -> bool:
+    """Whether nobody said how a statement ended: one that commits itself may have won."""
+    if was_cut(error):
+        return True
+    return isinstance(error, DBAPIError) and isinstance(error.orig, PostgresError) and error.orig.sqlstate is None
+
+
 def reason_of(error: SQLAlchemyError, url: URL) -> str:
     """Return the first line of what the driver said, for operators: no SQL, no parameters, no password."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error

@@ -10,10 +10,10 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Select,
+    String,
     Update,
     and_,
     bindparam,
-    insert,
     literal_column,
     select,
     tuple_,
@@ -21,10 +21,8 @@ from sqlalchemy import (
 )
 
 from server.adapters.sql.expressions import FreshToken, Now, is_one_of
-from server.adapters.sql.rows import Row
-from server.adapters.sql.tables import TASK_EVENTS, TASKS, time_column
+from server.adapters.sql.tables import TASKS, time_column
 from server.domain.errors import LeaseLost
-from server.domain.events import EventType, NewEvent
 from server.domain.lifecycle import LEASED, TaskStatus
 from server.domain.task import Lease
 from server.domain.types import WorkerId
@@ -44,10 +42,10 @@ def is_leased(tasks: FromClause) -> ColumnElement[bool]:
     return and_(tasks.c.lease_token.is_not(None), tasks.c.project_id.between(_FIRST_PROJECT, _LAST_PROJECT))
 
 
+_ONE: Final = literal_column("1", TASKS.c.last_seq.type)
+
 IS_LEASED: Final = is_leased(TASKS)
 """The same of `TASKS` itself."""
-
-_WRITING: Final = insert(TASK_EVENTS)
 
 
 def granted(
@@ -96,7 +94,7 @@ def holders(leases: Collection[Lease]) -> Mapping[str, Any]:
     }
 
 
-def entering(path: Sequence[TaskStatus], events: ColumnElement[int] | int = 1) -> Update:
+def entering(path: Sequence[TaskStatus], events: ColumnElement[int] = _ONE) -> Update:
     """Return an UPDATE that leads along `path` and takes the numbers of `events` events; it lacks its guard.
 
     Status, time and seq come from the same row lock, so the log is without gaps and never disagrees with the status.
@@ -105,7 +103,7 @@ def entering(path: Sequence[TaskStatus], events: ColumnElement[int] | int = 1) -
     # That of QUEUE is the submission's.
     values |= {time_column(status): Now() for status in path if status is not TaskStatus.QUEUE}
     if path:
-        values["status"] = path[-1].value
+        values["status"] = literal_column(f"'{path[-1].value}'", String())
         values |= {} if path[-1] in LEASED else FREED
     return update(TASKS).values(values)
 
@@ -122,27 +120,3 @@ def hold(connection: Connection, lease: Lease, sources: Collection[TaskStatus]) 
 @lru_cache(maxsize=16)
 def _holding(sources: frozenset[TaskStatus]) -> Select[Any]:
     return select(TASKS.c.id).where(held_by(sources)).with_for_update(key_share=True)
-
-
-def log(connection: Connection, row: Row, events: Sequence[NewEvent]) -> None:
-    """Write the events whose numbers the row's UPDATE has taken: the last ones up to `last_seq`."""
-    first = row["last_seq"] - len(events) + 1
-    lines = [
-        {
-            "task_id": row["id"],
-            "seq": seq,
-            "attempt": row["attempt"],
-            "type": event.type.value,
-            "message": event.message,
-            "at": row["at"],
-        }
-        for seq, event in enumerate(events, start=first)
-    ]
-    if lines:
-        connection.execute(_WRITING, lines)
-
-
-def log_status(connection: Connection, row: Row) -> None:
-    """Write the event of the status that the row's UPDATE or INSERT has just given it; the row is a whole one."""
-    status = TaskStatus(row["status"])
-    log(connection, {**row, "at": row[time_column(status)]}, [NewEvent(EventType.of(status))])

@@ -41,6 +41,11 @@ def for_reading(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
+def for_single_statements(engine: Engine) -> Engine:
+    """Return the same pool, for statements that are a transaction each."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def connect_alone(url: URL) -> psycopg.Connection:
     """Return a connection outside every pool, in autocommit. Raises psycopg.Error."""
     _, given = url.get_dialect()().create_connect_args(url)

@@ -7,39 +7,57 @@ from typing import Any, Final
 
 from sqlalchemy import (
     Connection,
+    Integer,
     Select,
     String,
     Update,
     bindparam,
     insert,
+    literal_column,
     select,
+    true,
     update,
 )
 
-from server.adapters.sql.admission import open_to_claims
+from server.adapters.sql.admission import open_to_claims, something_queued
 from server.adapters.sql.expressions import Now, is_one_of, is_still_one_of
 from server.adapters.sql.fence import IS_LEASED, entering, granted
-from server.adapters.sql.rows import TASK_COLUMNS, Row
+from server.adapters.sql.logged import announcing, at_of, change_and_announce
+from server.adapters.sql.rows import CLAIM_COLUMNS, TASK_COLUMNS
 from server.adapters.sql.tables import PROJECTS, TASKS, time_column
 from server.domain.errors import NotAuthorized
 from server.domain.lifecycle import LEASED, TaskStatus, sources_of
 from server.domain.quota import Quota
-from server.domain.task import NewTask
+from server.domain.task import NewTask, Task
 from server.domain.types import ProjectId, WorkerId
 
 NO_QUOTA: Final = Quota()
 _QUEUED = is_one_of(TASKS.c.status, [TaskStatus.QUEUE])
 
 # Made once: every Run needs them, and to make them takes longer than to run them.
+_ONE: Final = literal_column("1", Integer())  # a constant for the planner, and nothing to send
 _PROJECT: Final = bindparam("project_id", type_=PROJECTS.c.id.type)
 _HOLDING: Final = select(PROJECTS.c.id).where(PROJECTS.c.id == _PROJECT).with_for_update(key_share=True)
 _CLAIM_WORKER: Final = bindparam("claim_worker", type_=String())
-_CLAIM_MODELS: Final = bindparam("claim_models", type_=String(), expanding=True)
 _CLAIM_SECONDS: Final = bindparam("claim_seconds", type_=TASKS.c.lease_until.type)
 _CLAIM_TOKEN: Final = bindparam("claim_token", type_=String())
 _CLAIM_WAITED: Final = bindparam("claim_waited", type_=TASKS.c.lease_until.type)
 _CLAIM_NOT_OF: Final = bindparam("claim_not_of", type_=TASKS.c.project_id.type, expanding=True)
-_INSERTING: Final = insert(TASKS).values({time_column(TaskStatus.QUEUE): Now()}).returning(*TASK_COLUMNS)
+_FIRST: Final = {"status": f"'{TaskStatus.QUEUE}'", "attempt": "0", "crashes": "0", "last_seq": "1"}
+_EMPTY: Final = dict.fromkeys(("pexit", "message"), "''")
+_GIVEN: Final = ("uuid", "project_id", "token", "model", "parameters", "values", "callback_url", "base_url", "cps")
+_INSERTING: Final = (
+    insert(TASKS)
+    .values(
+        {
+            "turn": bindparam("new_turn", type_=TASKS.c.turn.type),
+            **{name: literal_column(text, TASKS.c[name].type) for name, text in (_FIRST | _EMPTY).items()},
+            time_column(TaskStatus.QUEUE): Now(),
+            **{name: bindparam(f"new_{name}", type_=TASKS.c[name].type) for name in _GIVEN},
+        }
+    )
+    .returning(TASKS.c.id, TASKS.c.attempt, TASKS.c.last_seq, at_of(TaskStatus.QUEUE))
+)
 
 
 def hold_project(connection: Connection, project_id: ProjectId) -> None:
@@ -48,27 +66,24 @@ def hold_project(connection: Connection, project_id: ProjectId) -> None:
         raise NotAuthorized
 
 
-def insert_task(connection: Connection, new: NewTask, turn: int) -> Row:
-    """Write a task into the queue, its first event counted; return its row."""
-    values: dict[str, Any] = {
-        "uuid": new.uuid,
-        "project_id": new.project_id,
-        "token": new.token,
-        "model": new.model,
-        "parameters": new.parameters,
-        "values": new.values,
-        "callback_url": new.callback_url,
-        "base_url": new.base_url,
-        "cps": new.cps,
-        "status": TaskStatus.QUEUE.value,
-        "turn": turn,
-        "attempt": 0,
-        "crashes": 0,
-        "last_seq": 1,
-        "pexit": "",
-        "message": "",
-    }
-    return connection.execute(_INSERTING, values).mappings().one()
+def insert_task(connection: Connection, new: NewTask, turn: int) -> Task:
+    """Write a task into the queue, and its first event; return it."""
+    fields: dict[str, Any] = {name: getattr(new, name) for name in _GIVEN}
+    given = {f"new_{name}": value for name, value in fields.items()}
+    row = change_and_announce(connection, _INSERTING, {**given, "new_turn": turn}, TaskStatus.QUEUE)
+    assert row is not None
+    return Task(
+        **fields,
+        id=row["id"],
+        status=TaskStatus.QUEUE,
+        turn=turn,
+        attempt=row["attempt"],
+        crashes=0,
+        last_seq=row["last_seq"],
+        pexit="",
+        message="",
+        times={TaskStatus.QUEUE: row["at"]},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,48 +106,69 @@ class ClaimStatements:
     claiming: Update
 
 
-def claim_statements(quota: Quota, claim: Claim, *, limited: bool = True) -> ClaimStatements:
-    """Return the statements that `claim_values` belong to. The task is of a project that may run one more.
-
-    Where it is known that no project's running is `limited`, the statements leave that out.
-    """
-    waits, passes = claim.waited is not None, claim.not_of is not None
-    return _claim_statements(quota if limited else None, waits=waits, passes=passes)
+def claim_statements(quota: Quota, claim: Claim) -> ClaimStatements:
+    """Return the statements that `claim_values` belong to. The task is of a project that may run one more."""
+    return _claim_statements(quota, len(claim.models), waits=claim.waited is not None, passes=claim.not_of is not None)
 
 
 @lru_cache(maxsize=64)
-def _claim_statements(quota: Quota | None, *, waits: bool, passes: bool) -> ClaimStatements:
+def _claim_statements(quota: Quota | None, models: int, *, waits: bool, passes: bool) -> ClaimStatements:
     # To make them takes several times as long as to run them, and a busy worker asks hundreds of times a second.
-    looking = select(TASKS.c.id).where(_QUEUED, TASKS.c.model.in_(_CLAIM_MODELS))
+    names = [bindparam(_claim_model(number), type_=String()) for number in range(models)]
+    looking = select(TASKS.c.id).where(_QUEUED, TASKS.c.model.in_(names))
     if quota is not None:
         looking = looking.where(open_to_claims(quota))
     if waits:
         looking = looking.where(TASKS.c[time_column(TaskStatus.QUEUE)] <= Now() - _CLAIM_WAITED)
     if passes:
         looking = looking.where(TASKS.c.project_id.not_in(_CLAIM_NOT_OF))
-    looking = looking.order_by(TASKS.c.turn, TASKS.c.id).limit(1)
+    looking = looking.order_by(TASKS.c.turn, TASKS.c.id).limit(_ONE)
     first = looking.with_for_update(skip_locked=True).correlate(None).scalar_subquery()
     lease = granted(_CLAIM_WORKER, _CLAIM_SECONDS, _CLAIM_TOKEN)
     claiming = (
         entering([TaskStatus.ACCEPT])
-        .values(attempt=TASKS.c.attempt + 1, **lease)
+        .values(attempt=TASKS.c.attempt + _ONE, **lease)
         .where(TASKS.c.id == first, is_still_one_of(TASKS.c.status, sources_of(TaskStatus.ACCEPT)))
-        .returning(*TASK_COLUMNS)
+        .returning(*CLAIM_COLUMNS, at_of(TaskStatus.ACCEPT))
     )
     return ClaimStatements(looking, claiming)
+
+
+def claim_where_nothing_is_limited(claim: Claim) -> Select[Any]:
+    """Return PostgreSQL's claim in one statement, its event included, that `claim_values` belong to.
+
+    It returns one row. `limited`: something is queued, but running is limited, and so nothing was claimed; else `id` is
+    NULL where there was nothing to claim.
+    """
+    return _claim_where_nothing_is_limited(
+        len(claim.models), waits=claim.waited is not None, passes=claim.not_of is not None
+    )
+
+
+@lru_cache(maxsize=64)
+def _claim_where_nothing_is_limited(models: int, *, waits: bool, passes: bool) -> Select[Any]:
+    limited = select(PROJECTS.c.id).where(PROJECTS.c.running_limit.is_not(None)).exists()
+    claiming = _claim_statements(None, models, waits=waits, passes=passes).claiming.where(~limited)
+    claimed, logged = announcing(claiming, TaskStatus.ACCEPT)
+    asked = select((limited & something_queued()).label("limited")).subquery("asked")
+    return select(asked.c.limited, claimed).select_from(asked.outerjoin(claimed, true())).add_cte(logged)
 
 
 def claim_values(claim: Claim) -> Mapping[str, Any]:
     """Return the parameters of `claim_statements`."""
     values = {
         _CLAIM_WORKER: claim.worker_id,
-        _CLAIM_MODELS: claim.models,
         _CLAIM_SECONDS: claim.seconds,
         _CLAIM_TOKEN: claim.token,
         _CLAIM_WAITED: claim.waited,
         _CLAIM_NOT_OF: claim.not_of,
     }
-    return {parameter.key: value for parameter, value in values.items() if value is not None}
+    models = {_claim_model(number): model for number, model in enumerate(claim.models)}
+    return models | {parameter.key: value for parameter, value in values.items() if value is not None}
+
+
+def _claim_model(number: int) -> str:
+    return f"claim_model_{number}"
 
 
 def taking_over(worker_id: WorkerId, seconds: float, limit: int) -> Update:

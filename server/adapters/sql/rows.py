@@ -19,6 +19,13 @@ from server.domain.types import JsonObject, TaskId
 TASK_COLUMNS: Final = tuple(column for column in TASKS.c if column.name not in {"worker_id", "lease_until"})
 """What a statement must return for `task_of` and `claimed_of`."""
 
+_NOT_YET: Final = {time_column(status) for status in TaskStatus} - {
+    time_column(TaskStatus.QUEUE),
+    time_column(TaskStatus.ACCEPT),
+}
+CLAIM_COLUMNS: Final = tuple(column for column in TASK_COLUMNS if column.name not in _NOT_YET)
+"""The same of a task that is being claimed, and has come no further: each column more is felt."""
+
 FILE_COLUMNS: Final = tuple(column for column in FILES.c if column.name != "task_id")
 """What a statement must return for `output_of`."""
 
@@ -48,7 +55,7 @@ def task_of(
     return Task(
         **{name: row[name] for name in _SAME_NAME},
         status=TaskStatus(row["status"]),
-        times={status: row[name] for status, name in _TIME_COLUMNS.items() if row[name] is not None},
+        times={status: at for status, name in _TIME_COLUMNS.items() if name in row and (at := row[name]) is not None},
         files=tuple(files),
         removed=removed,
         receipt=receipt or {},

@@ -10,7 +10,8 @@ from uuid import uuid4
 from sqlalchemy import Connection, Update, bindparam, delete, insert, update
 
 from server.adapters.sql.expressions import Now
-from server.adapters.sql.fence import entering, held_by, hold, holder, log
+from server.adapters.sql.fence import entering, held_by, hold, holder
+from server.adapters.sql.logged import at_of, change_and_log
 from server.adapters.sql.previews import clear_preview, forget_previews
 from server.adapters.sql.receipt_table import TASK_RECEIPTS
 from server.adapters.sql.removals import drop_outputs
@@ -93,10 +94,9 @@ def _tell(connection: Connection, lease: Lease, told: Sequence[Move | Append | R
     ending = next((write.ending for write in told if isinstance(write, Move) and write.ending is not None), None)
     if ending is not None:
         values |= {"pexit": ending.pexit, "message": ending.message}
-    row = connection.execute(_telling(path, ended=ending is not None), values).mappings().one_or_none()
+    row = change_and_log(connection, _telling(path, ended=ending is not None), values, events)
     if row is None:
         raise LeaseLost
-    log(connection, row, events)
     _follow_up(connection, row, path)
     return row
 
@@ -126,9 +126,9 @@ def _telling(path: tuple[TaskStatus, ...], *, ended: bool) -> Update:
         change = change.values(pexit=bindparam("pexit"), message=bindparam("message"))
     # A requeued task's QUEUE keeps the time of its submission, which is not the event's.
     timed = path and path[-1] is not TaskStatus.QUEUE
-    at = TASKS.c[time_column(path[-1])] if timed else Now()
+    at = at_of(path[-1]) if timed else Now().label("at")
     held = held_by(sources_of(path[0]) if path else LEASED)
-    return change.where(held).returning(*_NOTED, at.label("at"))
+    return change.where(held).returning(*_NOTED, at)
 
 
 def _events_of(write: Move | Append | Requeue) -> Sequence[NewEvent]:

@@ -13,11 +13,12 @@ from server.adapters.sql.claims import Claims
 from server.adapters.sql.doubts import Doubts
 from server.adapters.sql.engines import Database
 from server.adapters.sql.expressions import Now, is_one_of, is_still_one_of
-from server.adapters.sql.fence import ANY_HELD, entering, holders, log_status
+from server.adapters.sql.fence import ANY_HELD, entering, holders
 from server.adapters.sql.kills import write_kill
+from server.adapters.sql.logged import at_of, change_and_announce
 from server.adapters.sql.previews import forget_previews
 from server.adapters.sql.queue import NO_QUOTA, Claim, hold_project, insert_task, taking_over
-from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, claimed_of, files_of, output_of, task_of, tasks_of
+from server.adapters.sql.rows import FILE_COLUMNS, TASK_COLUMNS, claimed_of, files_of, output_of, tasks_of
 from server.adapters.sql.run_keys import forgetting, recall, remember
 from server.adapters.sql.story import write_story
 from server.adapters.sql.tables import FILES, TASKS
@@ -66,13 +67,12 @@ class SqlTaskStore:
                 return tasks_of(connection, [earlier])[0]
             if place.refused is not None:
                 raise QueueFull(place.refused)
-            row = insert_task(connection, new, place.turn)
-            log_status(connection, row)
+            task = insert_task(connection, new, place.turn)
             insert_uploads(connection, new.project_id, ROOT, new.uploads)
-            link_inputs(connection, row["id"], new.inputs)
-            remember(connection, new, row["id"])
-            owe_trace(connection, new, row["id"])
-            return task_of(row)
+            link_inputs(connection, task.id, new.inputs)
+            remember(connection, new, task.id)
+            owe_trace(connection, new, task.id)
+            return task
 
         def look(connection: Connection) -> tuple[Task] | None:
             hold_project(connection, new.project_id)
@@ -127,10 +127,9 @@ class SqlTaskStore:
         change = _cancelling(frozenset(allowed))
 
         def work(connection: Connection) -> Task | None:
-            row = connection.execute(change, {"this": task_id}).mappings().one_or_none()
+            row = change_and_announce(connection, change, {"this": task_id}, TaskStatus.CANCEL)
             if row is None:
                 return None
-            log_status(connection, row)
             forget_previews(connection, task_id)
             cancelled = tasks_of(connection, [row])[0]
             if is_owed(cancelled):
@@ -180,7 +179,11 @@ class SqlTaskStore:
         if not leases:
             return frozenset()
         given = {**holders(leases), "seconds": float(seconds)}
-        return self._database.write(lambda connection: frozenset(connection.execute(_RENEWING, given).scalars()))
+
+        def work(connection: Connection) -> frozenset[TaskId]:
+            return frozenset(connection.execute(_RENEWING, given).scalars())
+
+        return self._database.write_one(work, lambda _connection: None)  # done twice, it is the same
 
     def held(self, leases: Collection[Lease]) -> frozenset[TaskId]:
         """See `TaskStore.held`."""
@@ -214,4 +217,4 @@ class SqlTaskStore:
 @lru_cache(maxsize=16)
 def _cancelling(sources: frozenset[TaskStatus]) -> Update:
     guard = and_(TASKS.c.id == bindparam("this"), is_still_one_of(TASKS.c.status, sources))
-    return entering([TaskStatus.CANCEL]).where(guard).returning(*TASK_COLUMNS)
+    return entering([TaskStatus.CANCEL]).where(guard).returning(*TASK_COLUMNS, at_of(TaskStatus.CANCEL))

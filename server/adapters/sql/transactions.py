@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.adapters.sql.connections import Connections
-from server.adapters.sql.failures import is_away, reason_of, should_run_again, was_cut
+from server.adapters.sql.failures import is_away, is_unanswered, reason_of, should_run_again, was_cut
 from server.domain.errors import Unavailable
 
 _T = TypeVar("_T")
@@ -37,11 +37,12 @@ def run(
     sent: nothing can have been written then. Raises InDoubt where COMMIT was sent and not answered, Unavailable where
     the database is away.
     """
+    once = _one_statement if connections.autocommit else _once
     while True:
         tries -= 1
         try:
             with in_turn():
-                return _once(connections, work)
+                return once(connections, work)
         except SQLAlchemyError as error:
             if tries > 0 and (should_run_again(error) or was_cut(error)):
                 time.sleep(_PAUSE_SECONDS * (_TRIES - tries) * random.random())  # noqa: S311 jitter, not a secret
@@ -87,6 +88,18 @@ def _once(connections: Connections, work: Callable[[Connection], _T]) -> _T:
             transaction.commit()
         except SQLAlchemyError as error:
             if is_away(error):
+                raise InDoubt(detail=_away(error, connections)) from error
+            raise
+        return found
+
+
+def _one_statement(connections: Connections, work: Callable[[Connection], _T]) -> _T:
+    with connections.taken() as connection:
+        try:
+            found = work(connection)
+            connection.commit()  # nothing is sent: only SQLAlchemy thinks that something has begun
+        except SQLAlchemyError as error:
+            if is_unanswered(error):  # the statement was its own COMMIT
                 raise InDoubt(detail=_away(error, connections)) from error
             raise
         return found

@@ -20,7 +20,10 @@ OUTPUT = [NewEvent(EventType.OUTPUT, "a line")]
 
 
 class Line:
-    """The line to a database, which is cut at the next COMMIT, and may stay so."""
+    """The line to a database, which is cut at the next COMMIT, and may stay so.
+
+    A statement that commits itself is its own COMMIT.
+    """
 
     def __init__(self, database: Database) -> None:
         self.won: bool | None = None
@@ -30,6 +33,8 @@ class Line:
         for engine in engines_of(database):
             event.listen(engine, "commit", self._commit)
             event.listen(engine, "begin", self._begin)
+            event.listen(engine, "before_cursor_execute", self._before)
+            event.listen(engine, "after_cursor_execute", self._after)
 
     def cut(self, *, won: bool, stays: bool = False) -> None:
         """Break the line when the next COMMIT has arrived (`won`), or just before."""
@@ -39,14 +44,25 @@ class Line:
         if self.away:
             raise self._lost()
 
+    def _before(self, connection, *_statement) -> None:
+        if _commits_itself(connection) and self.won is False:
+            self._cut_now()
+
+    def _after(self, connection, *_statement) -> None:
+        if _commits_itself(connection) and self.won:
+            self._cut_now()
+
     def _commit(self, connection) -> None:
-        if self.won is None:
+        if self.won is None or _commits_itself(connection):
             return
         raw = connection.connection.dbapi_connection
         if self.won:
             raw.commit()
         else:
             raw.rollback()
+        self._cut_now()
+
+    def _cut_now(self) -> None:
         self.won, self.away = None, self.stays_cut
         raise self._lost()
 
@@ -56,6 +72,10 @@ class Line:
         error = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorcode = sqlite3.SQLITE_IOERR
         return OperationalError("COMMIT", {}, error)
+
+
+def _commits_itself(connection) -> bool:
+    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
 
 @pytest.fixture(params=["sqlite_database_url", "postgres_url"])
@@ -135,6 +155,13 @@ def test_a_submit_makes_one_task(stores: Stores, line: Line, *, won: bool):
     assert [event.type for event in stores.story(task.id).events] == [EventType.QUEUE]
     assert stores.claim().task.id == task.id
     assert stores.tasks.claim(WORKER, [MODEL], 60) is None
+
+
+@pytest.mark.parametrize("won", [True, False])
+def test_a_heartbeat_is_sent_again(stores: Stores, line: Line, *, won: bool):
+    lease = stores.claimed().lease
+    line.cut(won=won)
+    assert stores.tasks.renew([lease], 60) == {lease.task_id}
 
 
 @pytest.mark.parametrize("won", [True, False])
