@@ -15,35 +15,56 @@ _ROOMS = ("server", "pipelines", "models", "migrations", "tests", "bench", "pypr
 
 
 @dataclass(frozen=True)
-class Mutation:
-    """What is taken out: `old` becomes `new` in `file`; then `words` must find one of `red`."""
+class Cut:
+    """In `file`, `old` becomes `new`."""
 
     file: str
     old: str
     new: str
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """What is taken out, after which `words` must find one of `red`."""
+
+    cuts: tuple[Cut, ...]
     words: tuple[str, ...]
     red: frozenset[str]
 
 
 MUTATIONS = {
     "the fence": Mutation(
-        "server/adapters/sql/fence.py",
-        'TASKS.c.attempt == bindparam("held_attempt"),\n        TASKS.c.lease_token == bindparam("held_token"),',
-        'TASKS.c.attempt >= bindparam("held_attempt"),\n        bindparam("held_token") != "",',
+        (
+            Cut(
+                "server/adapters/sql/fence.py",
+                'TASKS.c.attempt == bindparam("held_attempt"),\n        TASKS.c.lease_token == bindparam("held_token"),',
+                'TASKS.c.attempt >= bindparam("held_attempt"),\n        bindparam("held_token") != "",',
+            ),
+        ),
         ("zombies", "--minutes", "0.7"),
         frozenset({"I5", "I3"}),
     ),
-    "BEGIN IMMEDIATE": Mutation(
-        "server/adapters/sql/sqlite.py",
-        'begin="BEGIN IMMEDIATE"',
-        'begin="BEGIN"',
+    # Either is enough among easels: the turns keep them apart, and IMMEDIATE keeps everybody apart.
+    "BEGIN IMMEDIATE and the turns": Mutation(
+        (
+            Cut("server/adapters/sql/sqlite.py", 'begin="BEGIN IMMEDIATE"', 'begin="BEGIN"'),
+            Cut(
+                "server/adapters/sql/engines.py",
+                "return nullcontext() if self._turns is None else self._turns.taken()",
+                "return nullcontext()",
+            ),
+        ),
         ("quiet", "--tasks", "300"),
         frozenset({"quiet", "I1"}),
     ),
     "the outbox": Mutation(
-        "server/adapters/sql/story.py",
-        'if TaskStatus.POSTPROCESS_END in path and row["callback_url"]:',
-        "if False:",
+        (
+            Cut(
+                "server/adapters/sql/story.py",
+                'if TaskStatus.POSTPROCESS_END in path and row["callback_url"]:',
+                "if False:",
+            ),
+        ),
         ("quiet", "--tasks", "300"),
         frozenset({"I7"}),
     ),
@@ -63,10 +84,11 @@ def _red(mutation: Mutation, seed: int) -> dict[str, Any]:
         for room in _ROOMS:
             copy = shutil.copytree if (ROOT / room).is_dir() else shutil.copy
             copy(ROOT / room, tree / room)
-        path = tree / mutation.file
-        source = path.read_text()
-        assert mutation.old in source, mutation.file  # tests/house looks, too
-        path.write_text(source.replace(mutation.old, mutation.new))
+        for cut in mutation.cuts:
+            path = tree / cut.file
+            source = path.read_text()
+            assert cut.old in source, cut  # a test looks, too
+            path.write_text(source.replace(cut.old, cut.new))
         out = tree / "results"
         subprocess.run(
             [sys.executable, "-m", "tests.chaos", *mutation.words, "--seed", str(seed), "--out", str(out)],

@@ -2,12 +2,13 @@
 
 import pytest
 
-from tests.chaos.mutations import MUTATIONS, ROOT
+from tests.chaos.mutations import MUTATIONS, ROOT, Cut
 
 
-@pytest.mark.parametrize("name", MUTATIONS)
-def test_the_guard_stands_where_the_mutation_looks_for_it(name: str):
-    mutation = MUTATIONS[name]
-    source = (ROOT / mutation.file).read_text()
-    assert mutation.old in source
-    compile(source.replace(mutation.old, mutation.new), mutation.file, "exec")
+@pytest.mark.parametrize(
+    "cut", [cut for mutation in MUTATIONS.values() for cut in mutation.cuts], ids=lambda cut: cut.file
+)
+def test_the_guard_stands_where_the_mutation_looks_for_it(cut: Cut):
+    source = (ROOT / cut.file).read_text()
+    assert cut.old in source
+    compile(source.replace(cut.old, cut.new), cut.file, "exec")
