@@ -37,8 +37,8 @@ MUTATIONS = {
         (
             Cut(
                 "server/adapters/sql/fence.py",
-                'TASKS.c.attempt == bindparam("held_attempt"),\n        TASKS.c.lease_token == bindparam("held_token"),',
-                'TASKS.c.attempt >= bindparam("held_attempt"),\n        bindparam("held_token") != "",',
+                '== bindparam("held_attempt"),\n        TASKS.c.lease_token == bindparam("held_token"),',
+                '>= bindparam("held_attempt"),\n        bindparam("held_token") != "",',
             ),
         ),
         ("zombies", "--minutes", "0.7"),
