@@ -11,7 +11,7 @@ from server.api.lane import Lane
 from server.api.wiring import Wired, Wiring, wiring_of
 from server.domain.errors import BadRequest, NotAuthorized, TooManyFailures
 from server.domain.project import Project
-from server.services.authenticate import Proof, authenticate
+from server.services.authenticate import Proof, Proven, authenticate
 from server.services.find import TaskRef
 from server.services.projects import hash_key
 
@@ -36,7 +36,7 @@ class Call:
 
     def project(self) -> Project:
         """Return the caller. Raises NotAuthorized, or TooManyFailures."""
-        return admit(self.wiring, self.proof, self.address)
+        return admit(self.wiring, self.proof, self.address).project
 
     async def answer(self, work: Callable[[], _T]) -> _T:
         """Return what `work` returns, which may wait for the database. Raises Unavailable when too many wait."""
@@ -78,15 +78,15 @@ def call_of(request: Request, wiring: Wiring, body: Submission | BadRequest) -> 
 
 
 def _caller(request: Request, wiring: Wired) -> Project:
-    return admit(wiring, _proof(request), _address(request))
+    return admit(wiring, _proof(request), _address(request)).project
 
 
 Caller = Annotated[Project, Depends(_caller)]
 """The caller, known before the body is read; on a thread of its own, which costs."""
 
 
-def admit(wiring: Wiring, proof: Proof, address: str) -> Project:
-    """Return the project that the proof is of. Raises NotAuthorized, or TooManyFailures."""
+def admit(wiring: Wiring, proof: Proof, address: str) -> Proven:
+    """Return whom the proof is of. Raises NotAuthorized, or TooManyFailures."""
     try:
         return authenticate(wiring.projects, wiring.secrets, proof)
     except NotAuthorized:

@@ -1,6 +1,6 @@
 """A socket's interest in all tasks of a scope: a cursor into each task's log, and what is still to be told."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from server.api.outbox import Outbox
@@ -18,11 +18,12 @@ class ProjectFollower:
     Commits come in another order than the times and ids that their rows bear. So nothing here trusts an order: every
     look goes back to `told_until` less `LATE_SECONDS`, and each task's cursor keeps from telling anything twice.
     `told_until` (unix seconds) moves only when all that a look found was told. `seen` are cursors that the client
-    brought along.
+    brought along. `turn_out` closes the socket, once nobody with its proof may watch any more.
     """
 
     scope: Scope
     outbox: Outbox
+    turn_out: Callable[[], None]
     told_until: float
     seen: Mapping[TaskId, int] = field(default_factory=dict[TaskId, int])
     caught_up: bool = False

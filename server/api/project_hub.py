@@ -15,7 +15,7 @@ from server.api.project_follower import ProjectFollower
 from server.api.project_frames import snapshot_frame
 from server.api.project_views import ProjectViews
 from server.api.wiring import Wiring
-from server.domain.errors import Unavailable
+from server.domain.errors import NotAuthorized, Unavailable
 from server.domain.overview import News
 from server.domain.types import ProjectId, TaskId
 from server.services.scope import Scope
@@ -83,7 +83,11 @@ class ProjectHub:
 
     async def _look(self) -> None:
         for scope, followers in _by_scope(self._followers).items():
-            names = await anyio.to_thread.run_sync(scope.names, self._projects, limiter=self._threads)
+            try:
+                names = await anyio.to_thread.run_sync(scope.names, self._projects, limiter=self._threads)
+            except NotAuthorized:
+                self._turn_out(followers)
+                continue
             # Who has caught up shares a look; who has not has a time of his own to look from.
             together = [one for one in followers if one.caught_up]
             for group in [together, *([one] for one in followers if not one.caught_up)]:
@@ -121,10 +125,19 @@ class ProjectHub:
 
     async def _show(self) -> None:
         for scope, followers in _by_scope(self._followers).items():
-            snapshot = await anyio.to_thread.run_sync(self.views.snapshot, scope, limiter=self._threads)
+            try:
+                snapshot = await anyio.to_thread.run_sync(self.views.snapshot, scope, limiter=self._threads)
+            except NotAuthorized:
+                self._turn_out(followers)
+                continue
             for follower in followers:
                 if follower.outbox.room:
                     follower.outbox.put_snapshot(snapshot_frame(snapshot, follower.told_until))
+
+    def _turn_out(self, followers: Iterable[ProjectFollower]) -> None:
+        for follower in followers:
+            self.unfollow(follower)
+            follower.turn_out()
 
 
 def _by_scope(followers: Iterable[ProjectFollower]) -> Mapping[Scope, Sequence[ProjectFollower]]:

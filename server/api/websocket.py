@@ -24,7 +24,7 @@ from server.api.slow_readers import SlowReaders
 from server.api.sockets import Patience
 from server.api.wiring import Wired, Wiring
 from server.domain.errors import EaselError, Unavailable
-from server.domain.project import Project
+from server.services.authenticate import Proven
 from server.services.scope import scope_of
 
 router = APIRouter()
@@ -73,6 +73,7 @@ class _Client:
         self._followers: dict[str, Follower] = {}
         self._project: ProjectFollower | None = None
         self._viewers: dict[str, Viewer] = {}
+        self._unwelcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._patience = Patience(wiring.sockets, wiring.clock.monotonic)
 
     async def serve(self) -> None:
@@ -88,7 +89,9 @@ class _Client:
         """Return the code to close with, or None where the client has gone by itself."""
         jobs = [asyncio.ensure_future(job) for job in (self._send(), self._receive(), self._idle())]
         try:
-            done, _ = await asyncio.wait([*jobs, too_slow], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([*jobs, too_slow, self._unwelcome], return_when=asyncio.FIRST_COMPLETED)
+            if self._unwelcome in done:
+                return _POLICY_VIOLATION
             if too_slow in done:
                 self._meter.too_slow()
                 return TRY_AGAIN_LATER
@@ -102,6 +105,10 @@ class _Client:
             for job in jobs:
                 job.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
+
+    def _turn_out(self) -> None:
+        if not self._unwelcome.done():
+            self._unwelcome.set_result(None)
 
     def _on_room(self) -> None:
         self._hub.wake()
@@ -143,20 +150,20 @@ class _Client:
         if self._project is not None:
             return
         try:
-            project = await run_in_threadpool(admit, self._wiring, registration.proof, self._address)
+            proven = await run_in_threadpool(admit, self._wiring, registration.proof, self._address)
         except Unavailable:
             raise
         except EaselError as refused:
             self._outbox.put(plain_frame("error", message=refused.message, result=False))
             return
-        await self._open(project, registration)
+        await self._open(proven, registration)
 
-    async def _open(self, project: Project, registration: ProjectRegistration) -> None:
-        scope = scope_of(project, self._wiring.operators)
+    async def _open(self, proven: Proven, registration: ProjectRegistration) -> None:
+        scope = scope_of(proven, self._wiring.operators)
         opening = self._projects.views.opening
-        frame, start = await run_in_threadpool(opening, scope, project.name, registration.since)
+        frame, start = await run_in_threadpool(opening, scope, proven.project.name, registration.since)
         self._outbox.put(frame)
-        self._project = ProjectFollower(scope, self._outbox, start, registration.seqs)
+        self._project = ProjectFollower(scope, self._outbox, self._turn_out, start, registration.seqs)
         self._projects.follow(self._project)
 
     async def _register(self, registration: Registration) -> None:

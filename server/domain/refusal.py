@@ -11,12 +11,13 @@ class Stage(StrEnum):
     """Where the gate stood."""
 
     RUN = "run"
+    PLAN = "plan"
     WORKER = "worker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRefusal:
-    """A refusal to write down. `task_id` is None at Run, where no task came to be."""
+    """A refusal to write down. `task_id` is None where no task came to be."""
 
     project_id: ProjectId
     task_id: TaskId | None

@@ -1,9 +1,9 @@
 """What the prompt gate writes down."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from server.domain.refusal import NewRefusal, Refusal, Strikes
+from server.domain.refusal import NewRefusal, Refusal, Stage, Strikes
 from server.domain.types import ProjectId
 
 
@@ -14,8 +14,8 @@ class RefusalLog(Protocol):
         """Write a refusal with the store's time."""
         ...
 
-    def strikes(self, project_id: ProjectId, within: float) -> Strikes:
-        """Return how many refusals the project had in the last `within` seconds, and how long ago the last was."""
+    def strikes(self, project_id: ProjectId, within: float, stages: Collection[Stage]) -> Strikes:
+        """Return how many refusals the project had there in the last `within` seconds; how long ago the last was."""
         ...
 
     def newest(self, limit: int, project_id: ProjectId | None = None) -> Sequence[Refusal]:

@@ -26,8 +26,16 @@ class Proof:
     signature: bytes | None
 
 
-def authenticate(projects: ProjectStore, box: SecretBox, proof: Proof) -> Project:
-    """Return the caller's project; raise NotAuthorized.
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Who calls, and what he has proved it with."""
+
+    project: Project
+    credential: Credential
+
+
+def authenticate(projects: ProjectStore, box: SecretBox, proof: Proof) -> Proven:
+    """Return who calls; raise NotAuthorized.
 
     The signature is hex HMAC-SHA256(key = API key, message = API secret + nonce). It binds neither body nor time, and
     clients reuse nonces (wire contract, trap 4): it is checked and nothing else. Key projects ignore it. Each call
@@ -41,13 +49,14 @@ def authenticate(projects: ProjectStore, box: SecretBox, proof: Proof) -> Projec
         _signs(key, _NOBODY, proof)  # the same work as for a known key
         raise NotAuthorized("Project authorization is not founded.")
     if project.auth is AuthMethod.KEY:
-        return project
+        return Proven(project, live[0])
     if not proof.nonce or not proof.signature:
         raise NotAuthorized("Project requires signature authentication. x-signature and x-nonce headers are required.")
     # After a rotation of the secret alone there are two.
-    if not any(_signs(key, _secret(box, credential), proof) for credential in live):
+    proven = [credential for credential in live if _signs(key, _secret(box, credential), proof)]
+    if not proven:
         raise NotAuthorized
-    return project
+    return Proven(project, proven[0])
 
 
 def _secret(box: SecretBox, credential: Credential) -> bytes:

@@ -1,6 +1,6 @@
-"""Screen a Run: ask the prompt gate, write a refusal down, slow down who tries again and again."""
+"""Screen a Run, or the plan of one: ask the prompt gate, write a refusal down, slow down who tries again and again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,11 @@ STRIKES_WITHIN: Final = 3600.0
 PAUSE: Final = 60.0
 """Seconds after a refusal in which a project with so many strikes gets the same answer to everything."""
 
+_RUNS: Final = frozenset({Stage.RUN, Stage.WORKER})
+_COUNTING: Final[Mapping[Stage, Collection[Stage]]] = {Stage.RUN: _RUNS, Stage.PLAN: _RUNS | {Stage.PLAN}}
+"""What counts against a Run, and against a plan. A page plans whatever is being typed: that must not stop anybody's
+Runs, and yet nobody may try the gate as often as he likes."""
+
 _NOT_JUDGED: Final = "negativePrompt"
 
 
@@ -29,12 +34,14 @@ class Screen:
     refusals: RefusalLog
 
 
-def screen(by: Screen, project_id: ProjectId, card: Card, values: Mapping[str, Value]) -> None:
+def screen(
+    by: Screen, project_id: ProjectId, card: Card, values: Mapping[str, Value], stage: Stage = Stage.RUN
+) -> None:
     """Let the values through, or raise Refused: always with the same words, whatever the reason was.
 
     Every text of the card but the negative prompt is judged, together with the names of the card's own LoRAs.
     """
-    strikes = by.refusals.strikes(project_id, STRIKES_WITHIN)
+    strikes = by.refusals.strikes(project_id, STRIKES_WITHIN, _COUNTING[stage])
     if strikes.count >= STRIKES and strikes.last_ago is not None and strikes.last_ago < PAUSE:
         raise Refused
     text = "\n".join(positive_texts(values))
@@ -45,7 +52,7 @@ def screen(by: Screen, project_id: ProjectId, card: Card, values: Mapping[str, V
         NewRefusal(
             project_id=project_id,
             task_id=None,
-            stage=Stage.RUN,
+            stage=stage,
             gate_version=decision.version,
             rules=decision.rules,
             prompt_sha256=sha256_of(str(values.get("prompt", ""))),

@@ -14,6 +14,7 @@ from models.catalogue import Catalogue
 from models.parameters import ParameterError, check
 from models.work import WorkError, check_work
 from server.domain.errors import BadRequest, UnknownModel
+from server.domain.refusal import Stage
 from server.domain.task import NewTask, Task
 from server.domain.types import JsonValue, ProjectId
 from server.ports import TaskStore, Wakeups
@@ -62,8 +63,16 @@ def submit(tasks: TaskStore, wakeups: Wakeups, run: Submission, accepted: Accept
     return task
 
 
-def accept(tasks: TaskStore, catalogue: Catalogue, by: Screen, run: Submission, *, work_limit: int = 0) -> Accepted:
-    """Check all that a Run is checked for before it is written.
+def accept(
+    tasks: TaskStore,
+    catalogue: Catalogue,
+    by: Screen,
+    run: Submission,
+    *,
+    work_limit: int = 0,
+    stage: Stage = Stage.RUN,
+) -> Accepted:
+    """Check all that a Run is checked for before it is written; the `stage` says whether it is one, or planned.
 
     `work_limit` is in millions of pixel steps, 0 for none. Raises UnknownModel, BadRequest (a wrong parameter, or too
     much work), or Refused (its prompt).
@@ -76,7 +85,7 @@ def accept(tasks: TaskStore, catalogue: Catalogue, by: Screen, run: Submission, 
         check_work(values, work_limit)
     except (ParameterError, WorkError) as error:
         raise BadRequest(str(error)) from error
-    screen(by, run.project_id, card, values)
+    screen(by, run.project_id, card, values, stage)
     return Accepted(card, values, gather(card, run.parameters, run.arrivals, tasks, run.base_url))
 
 

@@ -34,7 +34,9 @@ def _knows(easel: Easels, name: str, key: str, secret: str | None) -> bool:
         assert stores.database
         box = FileKeySecretBox(easel.data / "secret.key")
         try:
-            found = authenticate(SqlProjectStore(stores.database), box, proof_of(Credentials(name, key, secret)))
+            found = authenticate(
+                SqlProjectStore(stores.database), box, proof_of(Credentials(name, key, secret))
+            ).project
         except Exception:  # noqa: BLE001
             return False
         return found.name == name

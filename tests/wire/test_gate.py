@@ -12,6 +12,8 @@ from server.services.screen import STRIKES
 from tests.serving import signed
 from tests.wire.porch import RUN, error_of
 
+PLAN = RUN.replace("Run/", "Plan/")
+
 REFUSED = "a toddler in a park, nudity"
 HARMLESS = "a toddler in a park"
 
@@ -78,3 +80,15 @@ def test_many_refusals_in_a_row_bring_a_pause_with_the_same_answer(easel, projec
     assert error_of(easel.post(RUN, {"prompt": REFUSED}, headers=project)) == refusal
     assert len(log(easel).newest(100, mine)) == STRIKES, "a pause is no new refusal, or it would never end"
     assert easel.post(RUN, {"prompt": HARMLESS}).json()["result"] is True, "another project is not in it"
+
+
+def test_what_is_planned_while_somebody_types_stops_no_run(easel, project):
+    for _ in range(STRIKES + 1):
+        refusal = error_of(easel.post(PLAN, {"prompt": REFUSED}, headers=project))
+    planned = log(easel).newest(1)[0]
+
+    assert refusal == (0, Refused().message)
+    assert planned.stage is Stage.PLAN
+    assert len(log(easel).newest(100, ProjectId(planned.project_id))) == STRIKES, "planning has its pause, too"
+    assert error_of(easel.post(PLAN, {"prompt": HARMLESS}, headers=project)) == refusal
+    assert easel.post(RUN, {"prompt": HARMLESS}, headers=project).json()["result"] is True

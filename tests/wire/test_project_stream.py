@@ -116,31 +116,37 @@ class TestWho:
         for secret in (detail["socketaccesstoken"], detail["outputs"][0]["url"], "private wish", other.api_key):
             assert secret not in told
 
-    def test_a_revoked_project_is_told_nothing_more(self, easel: Easel):
-        gone = easel.new_project("gone", AuthMethod.KEY)
+    @pytest.mark.parametrize("how", ["revoked", "another key", "another secret"])
+    def test_whose_proof_no_longer_holds_is_turned_out(self, easel: Easel, how: str):
+        gone = easel.new_project(f"gone {how}", AuthMethod.SIGNATURE)
         store = SqlProjectStore(easel.database)
-        with _watching(easel, gone) as socket:
+        with _watching(easel, gone) as socket, _watching(easel) as operator:
             _until(socket, _snapshot)
-            task_id = _run(easel, gone)
-            _until(socket, _end_of(task_id))
-            late = _run(easel, gone, prompt="late <fake:slow>")
-            project = store.by_name("gone")
+            project = store.by_name(f"gone {how}")
             assert project is not None
-            store.set_revoked(project.id, revoked=True)
-            time.sleep(1)
-            while True:
-                try:
-                    socket.recv(0.1)
-                except TimeoutError:
-                    break
-            until = time.monotonic() + 3
-            while time.monotonic() < until:
-                try:
-                    frame = json.loads(socket.recv(0.5))
-                except TimeoutError:
-                    continue
-                assert frame["type"] == "project_snapshot", (late, frame)
-                assert frame["running"] == frame["queues"] == []
+            other = {"another key": {"key_hash": "another"}, "another secret": {"secret_encrypted": b"another"}}
+            if how == "revoked":
+                store.set_revoked(project.id, revoked=True)
+            else:
+                assert store.rotate(project, replace(project.credential, **other[how]), grace_seconds=0)
+            with pytest.raises(ConnectionClosed) as closed:
+                _until(socket, lambda _: False)
+            assert closed.value.rcvd
+            assert closed.value.rcvd.code == 1008
+            _until(operator, _end_of(_run(easel)))
+
+    def test_a_replaced_key_watches_until_it_has_retired(self, easel: Easel):
+        old = easel.new_project("in grace", AuthMethod.KEY)
+        store = SqlProjectStore(easel.database)
+        with _watching(easel, old) as socket:
+            _until(socket, _snapshot)
+            project = store.by_name("in grace")
+            assert project is not None
+            assert store.rotate(project, replace(project.credential, key_hash="its next"), grace_seconds=60)
+            _until(socket, _end_of(_run(easel, old)))
+            store.end_grace(project.id)
+            with pytest.raises(ConnectionClosed):
+                _until(socket, lambda _: False)
 
 
 class TestWhat:

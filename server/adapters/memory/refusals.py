@@ -1,11 +1,11 @@
 """The prompt gate's audit in memory."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from threading import Lock
 
-from server.domain.refusal import NewRefusal, Refusal, Strikes
+from server.domain.refusal import NewRefusal, Refusal, Stage, Strikes
 from server.domain.types import ProjectId
 
 
@@ -22,11 +22,12 @@ class MemoryRefusalLog:
         with self._lock:
             self._refusals.append(Refusal(**asdict(new), id=len(self._refusals) + 1, at=self._now()))
 
-    def strikes(self, project_id: ProjectId, within: float) -> Strikes:
+    def strikes(self, project_id: ProjectId, within: float, stages: Collection[Stage]) -> Strikes:
         """See `RefusalLog.strikes`."""
         now = self._now()
         with self._lock:
-            times = [each.at for each in self._refusals if each.project_id == project_id and each.at >= now - within]
+            theirs = [each for each in self._refusals if each.project_id == project_id and each.stage in stages]
+        times = [each.at for each in theirs if each.at >= now - within]
         return Strikes(len(times), now - max(times) if times else None)
 
     def newest(self, limit: int, project_id: ProjectId | None = None) -> Sequence[Refusal]:

@@ -1,6 +1,6 @@
 """The prompt gate's audit in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from sqlalchemy import Double, bindparam, func, insert, select
@@ -14,7 +14,9 @@ from server.domain.types import ProjectId
 
 # Made once: it is read by every Run.
 _STRIKES: Final = select(func.count(), Now() - func.max(REFUSALS.c.at)).where(
-    REFUSALS.c.project_id == bindparam("project_id"), REFUSALS.c.at >= Now() - bindparam("within", type_=Double)
+    REFUSALS.c.project_id == bindparam("project_id"),
+    REFUSALS.c.at >= Now() - bindparam("within", type_=Double),
+    REFUSALS.c.stage.in_(bindparam("stages", expanding=True)),
 )
 
 
@@ -37,9 +39,9 @@ class SqlRefusalLog:
         }
         self._database.write(lambda connection: connection.execute(insert(REFUSALS).values(values)))
 
-    def strikes(self, project_id: ProjectId, within: float) -> Strikes:
+    def strikes(self, project_id: ProjectId, within: float, stages: Collection[Stage]) -> Strikes:
         """See `RefusalLog.strikes`."""
-        asked = {"project_id": project_id, "within": within}
+        asked = {"project_id": project_id, "within": within, "stages": [stage.value for stage in stages]}
         count, last_ago = self._database.read(lambda connection: connection.execute(_STRIKES, asked).one())
         return Strikes(count, last_ago)
 

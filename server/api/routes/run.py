@@ -12,6 +12,7 @@ from server.api.expectations import alive_within
 from server.api.plan_wire import plan_wire
 from server.api.received import run_call
 from server.api.wire import Wire
+from server.domain.refusal import Stage
 from server.domain.trace import owed_parent
 from server.services.foresee import Surroundings, foresee
 from server.services.run_files import Arrivals
@@ -49,7 +50,9 @@ async def plan(owner: str, model: str, request: Request) -> JSONResponse:
 
 def _foreseen(owner: str, model: str, request: Request, call: Call) -> JSONResponse:
     wiring, asked = call.wiring, _submission(owner, model, request, call)
-    accepted = accept(wiring.tasks, wiring.catalogue, wiring.screen, asked, work_limit=wiring.work_limit)
+    accepted = accept(
+        wiring.tasks, wiring.catalogue, wiring.screen, asked, work_limit=wiring.work_limit, stage=Stage.PLAN
+    )
     around = Surroundings(wiring.queue, wiring.registry, wiring.installed, alive_within(wiring))
     foreseen = foresee(around, asked.project_id, accepted.card, accepted.values)
     return JSONResponse({"errors": [], "plan": plan_wire(foreseen), "result": True})

@@ -108,7 +108,8 @@ class Reader:
         self.stores, self.names = stores, {one.id: one.name for one in (project, *also)}
         outbox = Outbox(lambda: 0.0)
         start = stores.overview.queues().now if since is None else since
-        self.follower = ProjectFollower(Scope(project.id, everything=False), outbox, start, seen or {})
+        scope = Scope(project.id, project.credential, everything=False)
+        self.follower = ProjectFollower(scope, outbox, lambda: None, start, seen or {})
         self.told: list[tuple[int, int, EventType]] = []
 
     def look(self) -> list[tuple[int, int, EventType]]:

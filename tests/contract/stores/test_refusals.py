@@ -44,14 +44,22 @@ def test_the_newest_come_first_and_no_more_than_asked_for(stores: Stores):
 
 
 def test_strikes_are_counted_by_project_and_time(stores: Stores):
-    assert stores.refusals.strikes(NEW.project_id, 3600) == Strikes(0, None)
+    assert stores.refusals.strikes(NEW.project_id, 3600, {Stage.RUN}) == Strikes(0, None)
     for _ in range(3):
         stores.refusals.add(NEW)
     stores.refusals.add(replace(NEW, project_id=ProjectId(8)))
 
-    strikes = stores.refusals.strikes(NEW.project_id, 3600)
+    strikes = stores.refusals.strikes(NEW.project_id, 3600, {Stage.RUN})
 
     assert strikes.count == 3
     assert strikes.last_ago == pytest.approx(0, abs=5)
     time.sleep(0.02)
-    assert stores.refusals.strikes(NEW.project_id, 0.005) == Strikes(0, None)
+    assert stores.refusals.strikes(NEW.project_id, 0.005, {Stage.RUN}) == Strikes(0, None)
+
+
+def test_strikes_are_counted_where_they_were(stores: Stores):
+    stores.refusals.add(NEW)
+    stores.refusals.add(replace(NEW, stage=Stage.PLAN))
+    stores.refusals.add(replace(NEW, stage=Stage.WORKER))
+    counts = [stores.refusals.strikes(NEW.project_id, 3600, stages).count for stages in ({Stage.RUN}, set(Stage))]
+    assert counts == [1, 3]
