@@ -17,8 +17,8 @@ class DeviceMemory(Protocol):
         """Return how much could be allocated now; None where nobody can say."""
         ...
 
-    def release(self) -> None:
-        """Give back what is held without being used."""
+    def release(self) -> bool:
+        """Give back what is held without being used; return whether anything was given up that had been kept."""
         ...
 
     def in_use(self) -> tuple[int, int]:
@@ -39,11 +39,12 @@ class TorchMemory:
             return torch.cuda.mem_get_info(self.device)[0] + reserved
         return _available_host_bytes()
 
-    def release(self) -> None:
-        """Collect what nobody refers to any more, and give back torch's reserve."""
+    def release(self) -> bool:
+        """Collect what nobody refers to any more, and give back torch's reserve: nothing that would be missed."""
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+        return False
 
     def in_use(self) -> tuple[int, int]:
         """Return how many bytes of a GPU's memory are in use, and how many it has."""

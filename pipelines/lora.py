@@ -127,6 +127,19 @@ class FusedModule:
             raise
         self._worn = key
 
+    def make_room(self) -> bool:
+        """Keep pristine weights in the host's memory from now on, and of those that are here none that isn't needed.
+
+        On the device they may take as much as the module itself. Returns whether any were there.
+        """
+        self._keep_on = torch.device("cpu")
+        there = [path for path, kept in self._pristine.items() if kept.device.type != "cpu"]
+        for path in set(self._pristine).difference(self._changed):
+            del self._pristine[path]  # the module's own is the same
+        for path in self._changed.intersection(there):
+            self._pristine[path] = self._kept(self._pristine[path])
+        return bool(there)
+
     def _change_into(self, loras: LoraSet, key: LoraKey) -> None:
         worn = loras.in_component(self._component)
         paths = sorted({path for lora in worn for path in lora.file.layers[self._component]})

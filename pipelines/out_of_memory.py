@@ -21,16 +21,21 @@ _CERTAINLY_LESS: Final = 0.9
 def first_that_fits(attempts: Sequence[Callable[[], Result]], memory: DeviceMemory) -> Result:
     """Run the attempts in turn until one doesn't run out of memory; before each but the first, memory is released.
 
+    Where that gave something up, the same attempt comes again: else what was kept from earlier generations would decide
+    how this one is drawn.
+
     Raises:
         NothingFits: all did.
     """
     for attempt in attempts:
-        try:
-            return attempt()
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-        memory.release()
+        again = True
+        while again:
+            try:
+                return attempt()
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            again = memory.release()
     raise NothingFits("The device ran out of memory.")
 
 

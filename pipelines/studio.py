@@ -61,7 +61,7 @@ class Studio:
         keep_on = torch.device("cpu") if offloads or not cache.weight_bytes else None
         self._fused = {name: FusedModule(name, module, self._copies, keep_on) for name, module in components.items()}
         self._widths = {
-            id(expert.unet): Width(expert.unet, samples_per_forward)
+            id(expert.unet): Width(expert.unet, samples_per_forward, device)
             for expert in (weights.base, weights.refiner)
             if expert is not None
         }
@@ -106,10 +106,13 @@ class Studio:
         self._placement.bring(VAE)
         return decode(expert.vae, latents, memory=self.memory, remark=remark)
 
-    def _forget(self) -> None:
+    def _forget(self) -> bool:
+        made_room = [fused.make_room() for fused in self._fused.values()]
+        had_copies = len(self._copies) > 0
         self._copies.clear()
         self.shelf.clear()
         self.embeddings.clear()
+        return had_copies or any(made_room)
 
     def _bring_by_itself(self, weights: Weights) -> None:
         """Let each module fetch its group before it runs, whoever calls it."""
@@ -124,7 +127,7 @@ class Studio:
 class _ThriftyMemory:
     """A device's memory; where it runs short, what is kept only to save time goes too."""
 
-    def __init__(self, memory: DeviceMemory, forget: Callable[[], None]) -> None:
+    def __init__(self, memory: DeviceMemory, forget: Callable[[], bool]) -> None:
         self._memory = memory
         self._forget = forget
 
@@ -132,10 +135,11 @@ class _ThriftyMemory:
         """Return how much could be allocated now."""
         return self._memory.free_bytes()
 
-    def release(self) -> None:
+    def release(self) -> bool:
         """Forget what was kept, and give back what then nobody uses."""
-        self._forget()
+        forgot = self._forget()
         self._memory.release()
+        return forgot
 
     def in_use(self) -> tuple[int, int]:
         """Return the device's."""

@@ -48,8 +48,9 @@ class Width:
     the device, the library versions and the number of threads, on which a picture's last bits depend anyway.
     """
 
-    def __init__(self, unet: UNet2DConditionModel, samples: int) -> None:
+    def __init__(self, unet: UNet2DConditionModel, samples: int, device: torch.device) -> None:
         self._unet = unet
+        self._device = device  # the UNet's, once it runs: between forwards it may lie elsewhere
         self._samples = samples
         self._known: dict[Kind, int] = {}
 
@@ -63,20 +64,20 @@ class Width:
 
     def _same_in_all_places(self, kind: Kind) -> bool:
         """Run one sample in all places at once and compare."""
-        rows = _random_rows(kind, self._unet)
+        rows = _random_rows(kind, self._unet, self._device)
         first, *others = forward(self._unet, [rows] * self._samples, TorchMemory(rows.latents.device))
         return all(torch.equal(first, other) for other in others)
 
 
-def _random_rows(kind: Kind, unet: UNet2DConditionModel) -> Rows:
+def _random_rows(kind: Kind, unet: UNet2DConditionModel, device: torch.device) -> Rows:
     generator = torch.Generator("cpu").manual_seed(0)
 
     def draw(*shape: int) -> torch.Tensor:
-        return torch.randn(shape, generator=generator).to(unet.device, unet.dtype)
+        return torch.randn(shape, generator=generator).to(device, unet.dtype)
 
     prompt_embeds, text_embeds, time_ids = (draw(*shape) for shape in kind.conditioning)
     return Rows(
         latents=draw(kind.rows, unet.config["in_channels"], *kind.latents),
-        timestep=torch.tensor(500.0, device=unet.device),
+        timestep=torch.tensor(500.0, device=device),
         conditioning=Conditioning(prompt_embeds=prompt_embeds, text_embeds=text_embeds, time_ids=time_ids),
     )

@@ -17,7 +17,7 @@ from server.api.hub import Hub
 from server.api.lane import Lane
 from server.api.metrics.house import House
 from server.api.metrics.meter import Meter
-from server.api.paths import ForgivingPaths
+from server.api.paths import ForgivingPaths, Heads
 from server.api.previews import Gallery
 from server.api.project_hub import ProjectHub
 from server.api.routes import (
@@ -81,6 +81,7 @@ def create_app(wiring: Wiring) -> FastAPI:
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(Telemetry, meter=meter, monotonic=wiring.clock.monotonic)
     app.add_middleware(ForgivingPaths)
+    app.add_middleware(Heads)
     errors.install(app)
     return app
 

@@ -68,7 +68,7 @@ class Lane:
         except BaseException as error:
             self._leave(mine)
             if isinstance(error, TimeoutError):
-                raise Unavailable(detail="More calls come than can be answered.") from None
+                raise Unavailable("More calls come than can be answered. Try again in a few seconds.") from None
             raise
 
     def _leave(self, mine: asyncio.Future[None]) -> None:

@@ -95,6 +95,11 @@ class _Websocket(WebSocketsSansIOProtocol):
         self.ping_timer = self.loop.call_at(at, self.send_keepalive_ping)
 
 
+_KEEP_ALIVE_SECONDS: Final = 150
+"""Longer than what keeps connections for the next request: proxies do for a minute or two, clients for less. Whoever
+closes first must not be the server: a request that is on its way then is lost, and nobody sends a Run again."""
+
+
 def make_server(
     app: FastAPI, host: str, port: int, trusted_proxies: Sequence[str] = (), head_seconds: float = 30.0
 ) -> uvicorn.Server:
@@ -115,6 +120,7 @@ def make_server(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GOODBYE_SECONDS,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
     return uvicorn.Server(config)
 

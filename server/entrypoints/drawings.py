@@ -1,10 +1,12 @@
 """What can be drawn here, and with which weights."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 from models.catalogue import Catalogue
 from models.shipped import Drawable, find_drawable
@@ -16,6 +18,8 @@ from server.entrypoints.opening import load_catalogue
 from server.entrypoints.packages import Find, missing_worker_packages
 from server.entrypoints.trouble import Trouble
 from server.settings import Settings
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
@@ -79,12 +83,13 @@ def choose_drawing(
         raise Trouble(found.missing[0].sentence if found.missing else "There is no model card to serve.")
     for begun in (missing for missing in found.missing if missing.partly):
         _log.warning("%s", begun.sentence)
-    # One process holds one set of weights: the one most cards are drawn with.
-    bases = [weights.base for weights in usable.values()]
-    base = max(bases, key=bases.count)
-    models = [slug for slug, weights in usable.items() if weights.base == base]
-    _warn_of_the_others(usable, base)
-    weights = usable[models[0]]
+    # One process holds one set of weights: the one most cards are drawn with, and its refiner, if one of them has one.
+    most = _most(_base(weights) for weights in usable.values())
+    alike = {slug: weights for slug, weights in usable.items() if _base(weights) == most}
+    refiner = _most(weights.refiner for weights in alike.values() if weights.refiner)
+    models = [slug for slug, weights in alike.items() if weights.refiner in {None, refiner}]
+    weights = next(usable[slug] for slug in models if usable[slug].refiner == refiner)
+    _warn_of_the_others({slug: other for slug, other in usable.items() if slug not in models}, weights)
     return Drawing(sdxl_spec(settings, weights), models, weights)
 
 
@@ -97,7 +102,25 @@ def miniature_banner(settings: Settings) -> str:
     )
 
 
-def _warn_of_the_others(usable: Mapping[str, WeightSet], base: Path) -> None:
-    others = [f"{slug} ({weights.base})" for slug, weights in usable.items() if weights.base != base]
+def _base(weights: WeightSet) -> Sequence[Path | None]:
+    return weights.base, weights.base_config, weights.vae
+
+
+def _most(found: Iterable[_T]) -> _T | None:
+    """Return what is there most often, the first of equals; None where nothing is."""
+    return next((one for one, _ in Counter(found).most_common(1)), None)
+
+
+def _warn_of_the_others(others: Mapping[str, WeightSet], drawing: WeightSet) -> None:
     if others:
-        _log.warning("drawing with %s; not drawn here, for their weights are others: %s", base, ", ".join(others))
+        named = "; ".join(f"{slug} ({_named(weights)})" for slug, weights in others.items())
+        _log.warning(
+            "drawing with %s; not drawn here, for their weights are others: %s. Start another worker for them.",
+            _named(drawing),
+            named,
+        )
+
+
+def _named(weights: WeightSet) -> str:
+    beside = f"refiner {weights.refiner}" if weights.refiner else "no refiner"
+    return f"{weights.base}, {beside}{f', VAE {weights.vae}' if weights.vae else ''}"

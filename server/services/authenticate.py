@@ -10,7 +10,7 @@ from server.domain.project import AuthMethod, Credential, Project
 from server.ports import ProjectStore, SecretBox
 from server.services.projects import hash_key
 
-_MAX_NONCE: Final = 64
+_MAX_NONCE: Final = 1024
 _SIGNATURE_LENGTH: Final = 64
 _FIRST_PRINTABLE: Final = 0x20
 _DELETE: Final = 0x7F

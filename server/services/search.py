@@ -40,18 +40,21 @@ _WHOLE: Final = 20.0
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words that count in a search, each once; fillers only count where there is nothing else."""
-    words = list(dict.fromkeys(_WORD.findall(text[:MAX_SEARCH].casefold())))
-    return [word for word in words if word not in _FILLERS] or words
+    """Return the words that count in a search, each once."""
+    words = dict.fromkeys(_WORD.findall(text[:MAX_SEARCH].casefold()))
+    return [word for word in words if word not in _FILLERS]
 
 
 def score(card: Card, search: str) -> float:
-    """Return how well the card answers the search; 0 when it doesn't. A blank search is answered by every card: 1."""
-    if not search.strip():
+    """Return how well the card answers the search; 0 when it doesn't.
+
+    A blank search is answered by every card: 1; so is one that is about no model in particular ("the best model").
+    """
+    words, squashed = words_of(search), _squash(search[:MAX_SEARCH])
+    if not search.strip() or (squashed and not words):
         return 1.0
     weights = _weights(card)
-    named = sum(_best(word, weights) for word in words_of(search))
-    squashed = _squash(search[:MAX_SEARCH])
+    named = sum(_best(word, weights) for word in words)
     whole = len(squashed) >= _SQUASHED and any(squashed in _squash(name) for name in (card.title, card.slug))
     return named + (_WHOLE if whole else 0.0)
 

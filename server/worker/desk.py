@@ -255,7 +255,7 @@ class Desk:
     # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def _admit(self) -> None:
         """Send the engine what is prepared and may be drawn beside what it draws."""
-        while self._child.ready and (ready := self._line.next(self._runs.values())) is not None:
+        while self._child.takes_more and (ready := self._line.next(self._runs.values())) is not None:
             run, request = ready
             if all(other.engine_done for other in self._runs.values()):
                 self._heard_at = self._ports.clock.monotonic()

@@ -103,6 +103,11 @@ class EngineChild:
         self._has_drawn = True
 
     @property
+    def takes_more(self) -> bool:
+        """Whether it may be given another generation: one that is being ended may not."""
+        return self.ready and not self.ending
+
+    @property
     def memory(self) -> int:
         """Bytes of the host's memory that it holds; 0 where nobody knows."""
         return self._handle.memory()

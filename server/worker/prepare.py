@@ -82,7 +82,7 @@ class CardPreparation:
     def prepare(self, task: Task, generation_id: str) -> Prepared:
         """Return the request: no LoRA tag is left in its prompt, and every LoRA is a file that is there."""
         card, values = self._card(task), cast("dict[str, Value]", task.values)
-        drawing = _drawing(task, values)
+        drawing = _drawing(task, values, card)
         # In front, so that a weight in the prompt's own tag has the last word.
         selection = read_selection(values)
         prompt = split_lora_tags(selection.tags + drawing.prompt)
@@ -162,9 +162,11 @@ def _told(card: Card, task: Task) -> JsonObject:
     return {name: value for name, value in task.values.items() if name not in untold}
 
 
-def _drawing(task: Task, values: Mapping[str, Value]) -> SdxlValues:
+def _drawing(task: Task, values: Mapping[str, Value], card: Card) -> SdxlValues:
     try:
-        return sdxl_values(values)
+        drawing = sdxl_values(values)
+        # The worker may hold one, for another card that shares this one's base.
+        return drawing if card.weights.refiner else replace(drawing, use_refiner=False, high_noise_frac=1.0)
     except (KeyError, TypeError, ValueError) as error:
         # A task may be older than the card. Unheard of, it would take one worker after the other down with it.
         raise CannotPrepare(

@@ -245,7 +245,11 @@ class Supervisor:
             if not self._desk:
                 self._child.recycle()
             return
-        while self._child.ready and not (self._stops or self._wish) and has_room(self._desk.runs, self._child.capacity):
+        while (
+            self._child.takes_more
+            and not (self._stops or self._wish)
+            and has_room(self._desk.runs, self._child.capacity)
+        ):
             claimed = self._out.tasks.claim(
                 self._worker.id,
                 self._models,

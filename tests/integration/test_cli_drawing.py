@@ -40,9 +40,10 @@ def test_the_fake_engine_needs_no_package():
     assert choose_drawing(Settings(engine="fake"), Catalogue.load(), lambda _: None).models
 
 
-def _own_card(folder: Path, name: str) -> Catalogue:
+def _own_card(folder: Path, name: str, base: str | None = None) -> Catalogue:
+    """Return the catalogue with one more card, that has no refiner."""
     (folder / "cards" / "hevok").mkdir(parents=True)
-    own = CARD.read_text().replace('"studio-trigger"', f'"{name}"').replace(f'["{BASE}"]', f'["{name}"]')
+    own = CARD.read_text().replace('"studio-trigger"', f'"{name}"').replace(f'["{BASE}"]', f'["{base or name}"]')
     own = own.replace(f'refiner = ["{REFINER}"]', "")
     (folder / "cards" / "hevok" / f"{name}.toml").write_text(own)
     return Catalogue.load([folder / "cards"])
@@ -57,6 +58,15 @@ def test_cards_that_are_not_drawn_are_named(tmp_path: Path, caplog: pytest.LogCa
     assert "hevok/inkpot" not in drawing.models
     (said,) = [record.getMessage() for record in caplog.records if "not drawn here" in record.getMessage()]
     assert "hevok/inkpot" in said
+
+
+@pytest.mark.parametrize("name", ["aaa", "zzz"])
+def test_a_card_without_a_refiner_takes_it_from_nobody(tmp_path: Path, name: str):
+    put_weights(tmp_path)
+    settings = Settings(models_dir=str(tmp_path), engine="sdxl")
+    drawing = choose_drawing(settings, _own_card(tmp_path, name, BASE), lambda _: "there")
+    assert f"hevok/{name}" in drawing.models
+    assert drawing.spec.refiner.endswith(REFINER)
 
 
 def test_a_half_installed_model_beside_a_whole_one_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture):

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import os
-import select
+import selectors
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -75,7 +75,7 @@ class PostgresWakeups:
                     well = True
                     self._local.wake()
                     self._serve(connection)
-            except (psycopg.Error, OSError) as error:
+            except Exception as error:  # noqa: BLE001 whatever it is, nobody else would wake this process again
                 if well:
                     _log.warning("no wake-ups until the database is back, polling goes on: %s", _reason(error))
                 well = False
@@ -88,11 +88,17 @@ class PostgresWakeups:
         return connection
 
     def _serve(self, connection: psycopg.Connection) -> None:
+        with selectors.DefaultSelector() as selector:  # not select(2), which knows no file above 1023
+            selector.register(connection, selectors.EVENT_READ)
+            selector.register(self._ears, selectors.EVENT_READ)
+            self._serve_by(selector, connection)
+
+    def _serve_by(self, selector: selectors.BaseSelector, connection: psycopg.Connection) -> None:
         own, say_at, ping_at = connection.info.backend_pid, 0.0, time.monotonic() + _PING_SECONDS
         while not self._closing.is_set():
             now = time.monotonic()
             wait = max(0.0, (say_at if self._asked.is_set() else ping_at) - now)
-            ready, _, _ = select.select([connection, self._ears], [], [], min(wait, _PING_SECONDS))
+            ready = [key.fileobj for key, _ in selector.select(min(wait, _PING_SECONDS))]
             if self._ears in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._ears, 4096)

@@ -57,6 +57,8 @@ def _connect_args(url: URL) -> dict[str, Any]:
         "statement_timeout": _STATEMENT_MS,
         "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_MS,
         "jit": "off",
+        # Of statements that are a transaction each, too, which the engine's own setting does not reach.
+        "default_transaction_isolation": "read\\ committed",
     }
     own = " ".join(f"-c {name}={value}" for name, value in limits.items())
     given = url.query.get("options", "")  # comes last, so what the operator sets wins

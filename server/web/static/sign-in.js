@@ -50,8 +50,9 @@ async function redeem() {
 function enter(credentials) {
   signIn(credentials);
   const next = new URLSearchParams(location.search).get('next') ?? '';
-  // Within this server only: a path, and not one that begins like another host.
-  location.replace(root + (/^\/(?![/\\])/.test(next) ? next : '/models'));
+  // Within this server only: asked of the parser that the browser goes by, which takes tabs and backslashes for less.
+  const there = new URL(root + (next.startsWith('/') ? next : '/models'), location.origin);
+  location.replace(there.origin === location.origin ? there : `${root}/models`);
 }
 
 function refuse(message) {

@@ -1,5 +1,7 @@
 """Wake-ups: hints that travel between processes, and nothing that anybody relies on."""
 
+import os
+import resource
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,6 +65,32 @@ def databases(url: str) -> Iterator[tuple[Database, Database]]:
 
 def _commit(database: Database) -> None:
     sql_stores(database).project()
+
+
+@contextmanager
+def _many_open_files(count: int) -> Iterator[None]:
+    """Hold so many files open that the next ones get higher numbers, as a process with many sockets does."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], count + 500), before[1]))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_who_has_many_sockets_is_still_woken(databases: tuple[Database, Database]):
+    with _many_open_files(1100), opened(databases[0], Role.API) as api, opened(databases[1], Role.WORKER) as worker:
+        ear = Ear(worker)
+        ear.settle()
+
+        def queue() -> None:
+            _commit(databases[0])
+            api.wake()
+
+        assert ear.hears(queue, within=5)
 
 
 def test_a_worker_hears_of_what_an_api_has_queued(databases: tuple[Database, Database]):

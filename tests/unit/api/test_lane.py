@@ -59,7 +59,7 @@ def test_who_waits_for_too_long_is_told_to_come_again():
         async with anyio.create_task_group() as group:
             group.start_soon(lane.run, busy)
             await anyio.to_thread.run_sync(busy.begun.acquire)
-            with pytest.raises(Unavailable):
+            with pytest.raises(Unavailable, match="More calls come"):
                 await lane.run(lambda: None)
             busy.go_on.set()
         assert await lane.run(lambda: "free again") == "free again"

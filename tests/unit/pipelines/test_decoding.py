@@ -34,8 +34,9 @@ class Memory:
     def free_bytes(self) -> int | None:
         return self.free
 
-    def release(self) -> None:
+    def release(self) -> bool:
         self.releases += 1
+        return False
 
 
 def tiny_vae(kind: type[AutoencoderKL] = ScarceVae) -> ScarceVae:

@@ -216,3 +216,18 @@ def test_a_fused_weight_is_what_peft_merges_to_the_bit(plain: nn.Module):
     layer.merge()
     ours = LoraLayer(layer.lora_A["default"].weight, layer.lora_B["default"].weight, scale=3 / 5)
     assert torch.equal(weight + ours.gain(weight, 0.7), layer.get_base_layer().weight)
+
+
+def test_making_room_lets_go_of_nothing_that_is_needed(module):
+    before, fused = snapshot(module), FusedModule("unet", module)
+    one, other = file_for(module, "a", 0), file_for(module, "b", 1)
+    fused.wear(wearing((one, 0.5)))
+    dressed = snapshot(module)
+    fused.make_room()
+    assert same(snapshot(module), dressed)
+    fused.wear(NO_LORA)
+    fused.make_room()
+    assert same(snapshot(module), before)
+    fused.wear(wearing((other, 1.0)))
+    fused.wear(NO_LORA)
+    assert same(snapshot(module), before)

@@ -19,8 +19,9 @@ class Memory:
     def free_bytes(self) -> int | None:
         return self.free
 
-    def release(self) -> None:
+    def release(self) -> bool:
         self.releases += 1
+        return False
 
 
 class ScarceUnet:
@@ -85,8 +86,9 @@ def test_what_held_memory_is_let_go_before_the_next_attempt():
     alive: list[torch.Tensor | None] = []
 
     class Watching(Memory):
-        def release(self) -> None:
+        def release(self) -> bool:
             alive.extend(each() for each in made)
+            return False
 
     def full() -> int:
         tensor = torch.zeros(3)
@@ -117,3 +119,26 @@ def test_a_size_that_fits_keeps_the_shape_and_the_grid():
     assert fitting_size(2048, 1024, 1.0, 2048 * 1024 // 4) == (1024, 512)
     assert fitting_size(2048, 1024, 1.0, 10**12) == (1920, 960)
     assert fitting_size(2048, 1024, 1.0, 100) is None
+
+
+def test_the_same_is_tried_again_where_something_kept_was_given_up():
+    class Keeping(Memory):
+        def release(self) -> bool:
+            super().release()
+            return self.releases == 1
+
+    tried = list[str]()
+
+    def attempt(name: str, fits_at: int):
+        def act() -> str:
+            tried.append(name)
+            if tried.count(name) < fits_at:
+                raise torch.OutOfMemoryError(name)
+            return name
+
+        return act
+
+    assert first_that_fits([attempt("whole", 2), attempt("tiled", 1)], Keeping()) == "whole"
+    tried.clear()
+    assert first_that_fits([attempt("whole", 3), attempt("tiled", 1)], Keeping()) == "tiled"
+    assert tried == ["whole", "whole", "tiled"]

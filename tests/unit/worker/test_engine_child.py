@@ -157,3 +157,12 @@ def test_a_replaced_child_that_does_not_go_is_killed():
     it.pass_time(60)
 
     assert it.engine.signals == ["SIGTERM", "SIGKILL"]
+
+
+def test_a_child_that_is_being_ended_takes_nothing_more():
+    it = Nursery()
+    it.child.on_ready(Ready("cpu"))
+    assert it.child.takes_more
+    it.child.end()
+    assert it.child.ready, "the ladder goes on"
+    assert not it.child.takes_more

@@ -80,6 +80,16 @@ def test_others_draw_the_size_that_was_asked_for(weights):
     assert len(notes_of(it.receipt)) == 1, "60 and 20 steps don't meet, or there is no refiner"
 
 
+def test_a_card_without_a_refiner_uses_none_though_the_worker_holds_one():
+    own = CATALOGUE.find(*SLUG.split("/"))
+    assert own is not None
+    alone = Catalogue([replace(own, weights=replace(own.weights, refiner=()))])
+    with_one = CardPreparation(CATALOGUE, [SLUG], REAL, GATE).prepare(task(), "g1").request
+    without = CardPreparation(alone, [SLUG], REAL, GATE).prepare(task(), "g1").request
+    assert with_one.use_refiner
+    assert (without.use_refiner, without.high_noise_frac) == (False, 1.0)
+
+
 def test_a_picture_is_enlarged_smoothly_to_exactly_the_size(tmp_path):
     rgb = bytes(channel for x in range(16) for channel in (17 * x, 0, 255))
     sample = SampleDone("g1", 0, 16, 8, rgb * 8)
