@@ -21,6 +21,11 @@ _GOODBYE_SECONDS: Final = 3
 _PING_SECONDS: Final = 50
 """Between pings of a websocket: well within the minute after which proxies drop a silent connection."""
 _PONG_SECONDS: Final = 30
+_REST_SECONDS: Final = 5
+"""For a client to read the answer to a request whose body it goes on sending, or does not."""
+_KEEP_ALIVE_SECONDS: Final = 150
+"""Longer than what keeps connections for the next request: proxies do for a minute or two, clients for less. Whoever
+closes first must not be the server: a request that is on its way then is lost, and nobody sends a Run again."""
 
 
 class _PatientH11(H11Protocol):
@@ -49,6 +54,13 @@ class _PatientH11(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_head()
         super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
+            # Answered before the body had come: there is no next request on this connection, and no hurry to end it.
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(_REST_SECONDS, self.timeout_keep_alive_handler)
 
     def _await_head(self) -> None:
         if self.conn.their_state is not h11.IDLE:
@@ -93,11 +105,6 @@ class _Websocket(WebSocketsSansIOProtocol):
         assert self.ping_interval is not None
         at = math.ceil(self.loop.time() + self.ping_interval)
         self.ping_timer = self.loop.call_at(at, self.send_keepalive_ping)
-
-
-_KEEP_ALIVE_SECONDS: Final = 150
-"""Longer than what keeps connections for the next request: proxies do for a minute or two, clients for less. Whoever
-closes first must not be the server: a request that is on its way then is lost, and nobody sends a Run again."""
 
 
 def make_server(

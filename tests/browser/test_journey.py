@@ -14,9 +14,9 @@ PROMPT = "<lora:Studio-Trigger:1.0>, studio style, a large red heart on a teal b
 MOST_BYTES = 150_000
 
 
-def sign_in(watch: Watch, site: Site) -> None:
+def sign_in(watch: Watch, site: Site, place: str = "/sign-in") -> None:
     made = site.default_project()
-    watch.goto("/sign-in")
+    watch.goto(place)
     watch.page.get_by_label("API key").fill(made.api_key)
     watch.page.get_by_label("API secret").fill(str(made.api_secret))
     watch.page.get_by_role("button", name="Sign in").click()
@@ -144,6 +144,29 @@ def test_sign_in_by_key_and_secret_and_out_again(visit, site):
         watch.page.get_by_text("Sign out").click()
         watch.page.get_by_role("link", name="Sign in").wait_for()
         watch.check()
+
+
+def test_signing_out_leaves_nothing_in_any_tab(visit, site):
+    with visit(site) as watch:
+        sign_in(watch, site)
+        watch.goto(MODEL)
+        watch.page.locator("[name=prompt]").fill("a blue circle")
+        watch.page.get_by_role("button", name="Run").click()
+        other = watch.page.context.new_page()
+        other.goto(f"{watch.origin}/tasks")
+        other.locator("[data-id]").first.wait_for()
+        watch.page.get_by_text("Sign out").click()
+        other.get_by_text("Sign in to see the tasks of your project.").wait_for()
+        assert other.locator("[data-id]").count() == 0
+        watch.page.get_by_role("link", name="Sign in").wait_for()
+        assert watch.page.locator("#result img").count() == 0
+
+
+@pytest.mark.parametrize("away", ["%2F%09%2Fa.example", "%2F%2Fa.example", "%2F%5Ca.example", "https:%2F%2Fa.example"])
+def test_signing_in_leads_to_no_other_site(visit, site, away: str):
+    with visit(site) as watch:
+        sign_in(watch, site, f"/sign-in?next={away}")
+        assert watch.page.url.startswith(watch.origin)
 
 
 def test_the_model_page_is_light(visit, site):

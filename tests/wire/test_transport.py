@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import time
 
 import pytest
 from PIL import Image
@@ -273,3 +274,11 @@ def test_trap_08_urls_carry_the_configured_name(tmp_path):
         [output] = easel.finish()["outputs"]
 
     assert re.fullmatch(r"https://pictures\.example\.org/easel/v1/File/[A-Za-z0-9_-]+/0\.png", output["url"])
+
+
+def test_a_connection_is_kept_for_the_next_request_longer_than_a_proxy_keeps_it(easel):
+    with easel.tcp() as connection:
+        for pause in (5.5, 0):  # uvicorn's own five seconds would have ended it
+            connection.sendall(easel.head_of("GET", "/healthz", {}))
+            assert read_answer(connection).status_code == 200
+            time.sleep(pause)

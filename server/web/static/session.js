@@ -21,9 +21,8 @@ export function signIn(credentials) {
 
 /** Forget the session, in all tabs. */
 export function signOut() {
-  sessionStorage.removeItem(KEY);
   channel?.postMessage({ kind: 'out' });
-  changed();
+  forget();
 }
 
 /** Call `listener` now, and whenever somebody signs in or out. */
@@ -46,6 +45,12 @@ export async function proof({ key, secret }) {
   return { 'x-api-key': key, 'x-nonce': nonce, 'x-signature': hex };
 }
 
+/** Begin anew: whatever a page shows, or has asked for, belongs to who was signed in. */
+function forget() {
+  sessionStorage.removeItem(KEY);
+  location.reload();
+}
+
 function changed() {
   for (const listener of listeners) listener(session());
 }
@@ -57,9 +62,6 @@ channel?.addEventListener('message', ({ data }) => {
     sessionStorage.setItem(KEY, JSON.stringify(data.credentials));
     changed();
   }
-  if (data.kind === 'out' && mine) {
-    sessionStorage.removeItem(KEY);
-    changed();
-  }
+  if (data.kind === 'out' && mine) forget();
 });
 if (!session()) channel?.postMessage({ kind: 'who' });
