@@ -34,8 +34,9 @@ from server.domain.types import ProjectId, WorkerId
 NO_QUOTA: Final = Quota()
 _QUEUED = is_one_of(TASKS.c.status, [TaskStatus.QUEUE])
 
-# Made once: every Run needs them, and to make them takes longer than to run them.
 _ONE: Final = literal_column("1", Integer())  # a constant for the planner, and nothing to send
+
+# Made once: every Run needs them, and to make them takes longer than to run them.
 _PROJECT: Final = bindparam("project_id", type_=PROJECTS.c.id.type)
 _HOLDING: Final = select(PROJECTS.c.id).where(PROJECTS.c.id == _PROJECT).with_for_update(key_share=True)
 _CLAIM_WORKER: Final = bindparam("claim_worker", type_=String())
