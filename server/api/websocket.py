@@ -151,12 +151,11 @@ class _Client:
             return
         try:
             proven = await run_in_threadpool(admit, self._wiring, registration.proof, self._address)
+            await self._open(proven, registration)  # the proof may have ended meanwhile
         except Unavailable:
             raise
         except EaselError as refused:
             self._outbox.put(plain_frame("error", message=refused.message, result=False))
-            return
-        await self._open(proven, registration)
 
     async def _open(self, proven: Proven, registration: ProjectRegistration) -> None:
         scope = scope_of(proven, self._wiring.operators)
